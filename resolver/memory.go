@@ -1,0 +1,188 @@
+package resolver
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/natsauth/natsauth/claims"
+)
+
+// Memory is a [Store] that forgets everything when the process ends. The zero Memory is empty and ready to use; the nil
+// Memory answers [ErrUnavailable]. A Memory may be used by several goroutines, and must not be copied.
+//
+// The marks of the 65,536 accounts that were deleted last stay, so that an older token is [ErrRollback] after Delete as
+// it was before (B4). A token of the same second may come back.
+type Memory struct {
+	mu    sync.RWMutex     // guards what follows
+	held  map[string]entry // by account key
+	marks marks            // of accounts that are not in held
+	hash  [sha256.Size]byte
+}
+
+// entry is a token as it is held.
+type entry struct {
+	token string // canonical
+	mark  Mark
+}
+
+// NewMemory makes a Memory that holds the tokens. They may be in any order: of two for one account the newer is held,
+// as with [Merge]. One that is no account token is an error that wraps [ErrToken] and names its index; then there is no
+// Memory.
+func NewMemory(tokens ...string) (*Memory, error) {
+	m := new(Memory)
+	for i, token := range tokens {
+		_, err := m.Save(context.Background(), token, Merge)
+		if err != nil && !errors.Is(err, ErrRollback) {
+			return nil, fmt.Errorf("resolver: tokens[%d]: %w", i, err)
+		}
+	}
+	return m, nil
+}
+
+// Resolve gives the account's token in canonical spelling, or [ErrNotFound].
+func (m *Memory) Resolve(ctx context.Context, account string) (string, error) {
+	if err := m.usable(ctx); err != nil {
+		return "", err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e, ok := m.held[account]
+	if !ok {
+		return "", ErrNotFound
+	}
+	return e.token, nil
+}
+
+// Save keeps a token as [Store] says. It reads the token with [claims.ParseAccount], so that what is held is a token and
+// carries a true signature of its issuer, whoever that is; all else is [ErrToken].
+func (m *Memory) Save(ctx context.Context, token string, mode Mode) (bool, error) {
+	if err := m.usable(ctx); err != nil {
+		return false, err
+	}
+	key, next, err := read(token)
+	if err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ok, err := mode.Admits(m.mark(key), next.mark)
+	if err != nil || !ok {
+		return false, err
+	}
+	m.put(key, next)
+	return true, nil
+}
+
+// read makes an entry of a token, and gives the account's key.
+func read(token string) (string, entry, error) {
+	a, err := claims.ParseAccount(token)
+	if err != nil {
+		return "", entry{}, fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	canonical, err := claims.Canonical(token)
+	if err != nil {
+		return "", entry{}, fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	return a.Key, entry{token: canonical, mark: Mark{a.IssuedAt, a.Digest}}, nil
+}
+
+// mark is the account's mark. An account that was never seen has one that no token is older than.
+func (m *Memory) mark(key string) Mark {
+	if e, ok := m.held[key]; ok {
+		return e.mark
+	}
+	if mark, ok := m.marks.get(key); ok {
+		return mark
+	}
+	return Mark{IssuedAt: math.MinInt64}
+}
+
+func (m *Memory) put(key string, next entry) {
+	m.take(key)
+	m.marks.drop(key)
+	if m.held == nil {
+		m.held = make(map[string]entry)
+	}
+	m.held[key] = next
+	m.mix(next.token)
+}
+
+// take removes what is held for the account, if anything is.
+func (m *Memory) take(key string) (entry, bool) {
+	e, ok := m.held[key]
+	if ok {
+		delete(m.held, key)
+		m.mix(e.token)
+	}
+	return e, ok
+}
+
+// mix adds a token to the hash, or removes it: XOR is its own inverse.
+func (m *Memory) mix(token string) {
+	sum := sha256.Sum256([]byte(token))
+	for i := range m.hash {
+		m.hash[i] ^= sum[i]
+	}
+}
+
+// Delete forgets the account's token and keeps its mark.
+func (m *Memory) Delete(ctx context.Context, account string) error {
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.take(account); ok {
+		m.marks.add(account, e.mark.IssuedAt)
+	}
+	return nil
+}
+
+// Accounts gives the keys of the accounts as they are when a loop begins. It ends early, with an error, when ctx does.
+func (m *Memory) Accounts(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := m.usable(ctx); err != nil {
+			yield("", err)
+			return
+		}
+		for _, key := range m.keys() {
+			if err := ended(ctx); err != nil {
+				yield("", err)
+				return
+			}
+			if !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *Memory) keys() []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return slices.Sorted(maps.Keys(m.held))
+}
+
+// Hash gives the hash of what is held. It is kept up to date with each change, and costs nothing to ask for.
+func (m *Memory) Hash(ctx context.Context) ([32]byte, error) {
+	if err := m.usable(ctx); err != nil {
+		return [32]byte{}, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.hash, nil
+}
+
+func (m *Memory) usable(ctx context.Context) error {
+	if m == nil {
+		return fmt.Errorf("%w: nil Memory", ErrUnavailable)
+	}
+	return ended(ctx)
+}
