@@ -1,0 +1,64 @@
+package auth
+
+import "context"
+
+// This file holds the last steps: what the user may do, and its admission.
+
+// permissions takes the grant's, compiled once for all who have the same, or the
+// account's default permissions where the grant has none at all: they are not
+// merged (nats-server v2.15 server/accounts.go buildPermissionsFromJwt).
+func permissions(_ context.Context, d *decision) *Error {
+	if d.compiled == nil {
+		d.compiled = d.pool().grant(d.grant)
+	}
+	d.rights = d.compiled.rights
+	if d.rights == nil {
+		d.rights, d.source = d.account.defaults, fromAccount
+	}
+	if d.rights == nil { // an explanation, of an account that is not in force
+		d.rights = newRights(d.account.claims.DefaultPermissions)
+	}
+	d.fact("from", d.source)
+	return nil
+}
+
+// limits are the strictest of the effective user's and the account's. The step
+// refuses nobody: a limit of nothing is found out when something is done.
+func limits(_ context.Context, d *decision) *Error {
+	d.limits = limitsOf(d.compiled, d.account)
+	if d.trace != nil {
+		d.fact("subscriptions", limitText(d.limits.Subscriptions))
+		d.fact("payload", limitText(d.limits.Payload))
+	}
+	return nil
+}
+
+// connections admits the session if the account has room for it: check and add
+// are one step (B22). An explanation only looks.
+func connections(_ context.Context, d *decision) *Error {
+	if d.trace != nil {
+		return exceeded(d.authorizer.directory.room(d.account, d.credentials), d)
+	}
+	d.keep()
+	d.session = newSession(d)
+	reason, stale := d.account.place.admit(d.session)
+	if stale {
+		return errStale
+	}
+	return exceeded(reason, d)
+}
+
+// exceeded makes the error of an admission that failed.
+func exceeded(r Reason, d *decision) *Error {
+	l := d.account.claims.Limits
+	switch r {
+	case ReasonNone:
+		return nil
+	case ConnectionsExceeded:
+		return &Error{Reason: r, Evidence: []Fact{{"allowed", limitText(l.Connections)}}}
+	case LeafNodesExceeded:
+		return &Error{Reason: r, Evidence: []Fact{{"allowed", limitText(l.LeafNodes)}}}
+	default:
+		return &Error{Reason: r}
+	}
+}

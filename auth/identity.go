@@ -1,0 +1,273 @@
+package auth
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/nonce"
+)
+
+// This file holds the steps that find out who the client is and who vouches for
+// it. The restrictions are in restrictions.go.
+
+// proxy checks the signature of a proxy, if there is one and proxies are trusted
+// at all. Without either it decides nothing (nats-server v2.15 server/auth.go
+// proxyCheck).
+func proxy(_ context.Context, d *decision) *Error {
+	sig, keys := d.credentials.ProxySignature, d.authorizer.trust.proxies
+	if sig == "" || len(keys) == 0 {
+		return d.skip("no proxy signature, or no trusted proxies")
+	}
+	i := slices.IndexFunc(keys, func(k string) bool { return nonce.VerifyProxy(d.credentials.Nonce, k, sig) == nil })
+	if i < 0 {
+		return &Error{Reason: ProxyUntrusted}
+	}
+	d.proxy = keys[i]
+	d.fact("proxy", d.proxy)
+	return nil
+}
+
+// token chooses the user token and reads it: an MQTT client's password if it is
+// a token, else what CONNECT carries, else the sentinel. A token that cannot be
+// read gives way to the next; one that can, and breaks a rule, does not
+// (nats-server v2.15 server/auth.go).
+func token(_ context.Context, d *decision) *Error {
+	shown := [...]string{"", d.credentials.JWT, d.authorizer.trust.sentinel}
+	if d.credentials.ConnectionType.mqtt() {
+		shown[0] = d.credentials.Password
+	}
+	var err *Error
+	for i, text := range shown {
+		if text == "" {
+			continue
+		}
+		if i == len(shown)-1 {
+			d.fact("sentinel", "stands in")
+		}
+		if err = d.read(text); err == nil || err.Reason == TokenInvalid {
+			return err
+		}
+	}
+	if err == nil {
+		return &Error{Reason: TokenMissing}
+	}
+	return err
+}
+
+// read finds a token in the cache, by its exact text, or parses it.
+func (d *decision) read(text string) *Error {
+	if most := d.authorizer.config.Bounds.TokenBytes; len(text) > most {
+		return &Error{Reason: TokenTooLarge, Evidence: []Fact{{"bytes", fmt.Sprint(len(text))}, {"most", fmt.Sprint(most)}}}
+	}
+	d.text = text
+	if d.user = d.authorizer.tokens.find(text, d.trace == nil); d.user == nil {
+		c, err := claims.ParseUser(text)
+		if err != nil {
+			return &Error{Reason: tokenReason(err), Err: err}
+		}
+		key, err := nonce.Key(c.Key)
+		if err != nil {
+			return &Error{Reason: TokenInvalid, Err: err}
+		}
+		d.user = &user{claims: *c, key: [ed25519.PublicKeySize]byte(key)}
+	}
+	if d.trace != nil {
+		d.fact("user", d.user.claims.Key)
+		d.fact("name", fmt.Sprintf("%q", d.user.claims.Name))
+		d.fact("digest", d.user.claims.Digest.String())
+	}
+	return nil
+}
+
+// tokenReason names what a parser found.
+func tokenReason(err error) Reason {
+	switch {
+	case errors.Is(err, claims.ErrSize):
+		return TokenTooLarge
+	case errors.Is(err, claims.ErrKind):
+		return TokenKind
+	case errors.Is(err, claims.ErrSignature), errors.Is(err, claims.ErrIssuer):
+		return TokenSignature
+	case errors.Is(err, claims.ErrInvalid):
+		return TokenInvalid
+	default:
+		return TokenMalformed
+	}
+}
+
+// validity is the time of the user's token (B11).
+func validity(_ context.Context, d *decision) *Error {
+	w := d.user.claims.Window
+	if d.trace != nil {
+		d.fact("window", interval(w))
+	}
+	switch w.At(d.now) {
+	case claims.Early:
+		return &Error{Reason: UserNotYet, Evidence: []Fact{{"not_before", stamp(w.NotBefore)}}}
+	case claims.Closed:
+		return &Error{Reason: UserExpired, Evidence: []Fact{{"expired", stamp(w.Expires)}}}
+	default:
+		return nil
+	}
+}
+
+// pinned refuses accounts outside the pinned set.
+func pinned(_ context.Context, d *decision) *Error {
+	if d.authorizer.trust.pinned == nil {
+		return d.skip("no account is pinned")
+	}
+	if !d.authorizer.trust.isPinned(d.user.claims.Account()) {
+		return &Error{Reason: AccountNotPinned}
+	}
+	return nil
+}
+
+// possession checks that the client holds the user's key, before any I/O (B7).
+// A failure is held back only where a scope, which is not known yet, may make
+// the user a bearer: issuer_account is set and is not iss, and the token sets no
+// grant. heldSignature has the last word on it.
+func possession(_ context.Context, d *decision) *Error {
+	u := &d.user.claims
+	if u.Grant.Bearer {
+		return d.skip("a bearer needs no signature")
+	}
+	err := nonce.VerifyKey(d.credentials.Nonce, d.user.key[:], d.credentials.Signature)
+	if err == nil {
+		return nil
+	}
+	refusal := &Error{Reason: signatureReason(err), Err: err}
+	if scopeMayExcuse(u) {
+		d.held = refusal
+		return d.skip("not proven; the scope may excuse it")
+	}
+	return refusal
+}
+
+// scopeMayExcuse says whether a scope may still make a bearer of the user: it
+// names another key than its account's for its issuer, and sets no grant.
+func scopeMayExcuse(u *claims.User) bool {
+	return u.IssuerAccount != "" && u.IssuerAccount != u.Issuer && u.Bare
+}
+
+// signatureReason names what package nonce found.
+func signatureReason(err error) Reason {
+	switch {
+	case errors.Is(err, nonce.ErrNoSignature):
+		return SignatureMissing
+	case errors.Is(err, nonce.ErrNonce):
+		return NonceMissing
+	case errors.Is(err, nonce.ErrEncoding):
+		return SignatureMalformed
+	default:
+		return SignatureWrong
+	}
+}
+
+// heldSignature refuses the client that proved nothing, now that it is known
+// whether the scope makes its user a bearer.
+func heldSignature(_ context.Context, d *decision) *Error {
+	switch {
+	case d.held == nil:
+		return d.skip("nothing was held back")
+	case d.grant.Bearer:
+		return d.skip("the scope makes the user a bearer")
+	default:
+		return d.held
+	}
+}
+
+// account finds the account that the user names: issuer_account, or else iss.
+// An explanation looks, and leaves nothing behind.
+func account(ctx context.Context, d *decision) *Error {
+	key, a := d.user.claims.Account(), d.authorizer
+	var err *Error
+	if d.trace == nil {
+		d.account, err = a.account(ctx, key, d.now)
+	} else {
+		d.account, err = a.look(ctx, key, d.now)
+	}
+	switch {
+	case err != nil && err.Reason.distrusts():
+		d.distrust = err
+		return nil
+	case err != nil:
+		return err
+	case d.trace != nil:
+		d.fact("account", key)
+		d.fact("name", fmt.Sprintf("%q", d.account.Name()))
+		d.fact("digest", d.account.claims.Digest.String())
+	}
+	return nil
+}
+
+// trusted wants a trusted operator to vouch for the account, both of them at
+// this time. The judgement is that of vouch and timely in lookup.go, on what is
+// in force and on what was found alike.
+func trusted(_ context.Context, d *decision) *Error {
+	if d.distrust != nil {
+		return d.distrust
+	}
+	d.fact("operator", d.account.operator.key)
+	d.fact("signed_by", d.account.claims.Issuer)
+	return nil
+}
+
+// signedByAccount wants the key that signed the user to be one of the account's.
+func signedByAccount(_ context.Context, d *decision) *Error {
+	issuer := d.user.claims.Issuer
+	d.fact("issuer", issuer)
+	if _, ok := d.account.claims.Signer(issuer, d.account.strict); ok {
+		return nil
+	}
+	if issuer == d.account.Key() {
+		return &Error{Reason: SignerIdentity}
+	}
+	return &Error{Reason: SignerUnknown}
+}
+
+// scope makes the effective user: the token's own grant, or, for a scoped
+// signing key, the scope's template filled in. Every restriction after this is
+// checked on the effective user only (B1).
+func scope(_ context.Context, d *decision) *Error {
+	u := d.user
+	s, _ := d.account.claims.Signer(u.claims.Issuer, d.account.strict)
+	if s == nil {
+		d.grant, d.compiled, d.source = u.claims.Grant, u.compiled, fromToken
+		return d.skip("the signing key has no scope")
+	}
+	d.scope, d.source = s, fromScope
+	d.fact("role", s.Role)
+	if !u.claims.Bare {
+		return &Error{Reason: ScopeConflict}
+	}
+	if known := u.scoped.Load(); known != nil && known.account == d.account {
+		d.grant, d.compiled = &known.compiled.Grant, known.compiled
+		return nil
+	}
+	return d.expand(s)
+}
+
+// expand fills in the template. An explanation is told what was dropped.
+func (d *decision) expand(s *claims.Scope) *Error {
+	c := d.authorizer.config
+	o := claims.ExpandOptions{AllowDotted: c.AllowDottedTemplateValues, Limit: c.Bounds.Expansions}
+	if d.trace != nil {
+		o.Dropped = d.trace.drop
+	}
+	p, err := claims.Expand(s.Template, &d.user.claims, d.account.claims, o)
+	if err != nil {
+		reason := ScopeTemplate
+		if t := (*claims.TemplateError)(nil); errors.As(err, &t) && t.Problem == claims.TemplateValue {
+			reason = ScopeValue
+		}
+		return &Error{Reason: reason, Err: err}
+	}
+	g := s.Template.Grant
+	g.Permissions = p
+	d.grant = &g
+	return nil
+}
