@@ -1,6 +1,9 @@
 package auth
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // tokens keeps users whose tokens were verified, by the exact text of the token
 // (B20): whoever shows the same text again needs no second check of its
@@ -19,8 +22,22 @@ type tokens struct {
 	hits       striped          // finds that found
 }
 
-// userOverhead is what an entry costs beside its text, roughly.
-const userOverhead = 512
+// What an entry costs beside its text, roughly: in any case, and for each
+// permission, range, hour, name and tag of the token.
+const (
+	userOverhead  = 512
+	entryOverhead = 96
+)
+
+// costOf is what it costs to keep a user with its text.
+func costOf(text string, u *user) int {
+	g := u.claims.Grant
+	n := len(g.Sources) + len(g.Times) + len(g.ConnectionTypes) + len(u.claims.Tags)
+	for _, list := range [...][]string{g.Permissions.Publish.Allow, g.Permissions.Publish.Deny, g.Permissions.Subscribe.Allow, g.Permissions.Subscribe.Deny} {
+		n += len(list)
+	}
+	return len(text) + userOverhead + n*entryOverhead
+}
 
 // find gives the user of a token, and counts if it is a connect that asks.
 func (t *tokens) find(text string, count bool) *user {
@@ -39,9 +56,10 @@ func (t *tokens) find(text string, count bool) *user {
 	return u
 }
 
-// add keeps a user, or moves it to the young generation.
+// add keeps a user, or moves it to the young generation. A text with line breaks,
+// of which a token may have any number, is not worth a place.
 func (t *tokens) add(text string, u *user) {
-	if t.limit <= 0 || len(text)+userOverhead > t.limit/2 {
+	if t.limit <= 0 {
 		return
 	}
 	t.mu.RLock()
@@ -50,9 +68,12 @@ func (t *tokens) add(text string, u *user) {
 	if known {
 		return
 	}
+	cost := costOf(text, u)
+	if cost > t.limit/2 || strings.ContainsAny(text, "\r\n") {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	cost := len(text) + userOverhead
 	if t.young == nil || t.size+cost > t.limit/2 {
 		t.old, t.young, t.size = t.young, make(map[string]*user), 0
 	}

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,27 @@ func TestB18CachedBytes(t *testing.T) {
 	}
 	require.Zero(t, off.Stats().CachedTokens)
 	require.Zero(t, off.Stats().TokenHits)
+}
+
+// TestCacheCost: what is large or spelled at length takes no place from others.
+func TestCacheCost(t *testing.T) {
+	t.Parallel()
+	account := authtest.NewOperator(t).Account("A")
+	a := authtest.Authorizer(t, account.Operator(), []*authtest.Account{account}, func(c *auth.Config) { c.Bounds.CachedBytes = 64 << 10 })
+	again(t, a, account.User("u"))
+	require.Equal(t, 1, a.Stats().CachedTokens)
+	subjects := make([]string, 400) // 400 entries are more than half of it
+	for i := range subjects {
+		subjects[i] = fmt.Sprint("s", i)
+	}
+	again(t, a, account.User("many", authtest.PubAllow(subjects...)))
+	require.Equal(t, 1, a.Stats().CachedTokens)
+	broken := account.User("v").Credentials(nonce.New())
+	broken.JWT += "\n\n"
+	s, err := a.Connect(t.Context(), broken)
+	require.NoError(t, err)
+	s.Close()
+	require.Equal(t, 1, a.Stats().CachedTokens)
 }
 
 // TestCacheKeepsNoOutcome: everything about a known token is judged again.

@@ -163,8 +163,7 @@ func (p *page) first() int64 {
 	return p.due(p.sessions[0])
 }
 
-// settle ends a session, or announces its end, or, where the account was renewed
-// meanwhile, writes it down for later.
+// settle ends a session, or announces its end and writes it down for later.
 func (c *calendar) settle(s *Session, now int64) {
 	end := s.deadline()
 	s.expires.Store(end.at)

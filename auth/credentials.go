@@ -50,8 +50,9 @@ var connectionTypes = [connectionTypeEnd]string{
 // ParseConnectionType reads a name in any case; what it does not know is
 // [Unknown].
 func ParseConnectionType(name string) ConnectionType {
+	upper := strings.ToUpper(name) // as nats-server does; folding would take more letters for one
 	for t := Standard; t < connectionTypeEnd; t++ {
-		if strings.EqualFold(name, connectionTypes[t]) {
+		if upper == connectionTypes[t] {
 			return t
 		}
 	}

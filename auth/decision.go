@@ -64,6 +64,10 @@ func (d *decision) take(ctx context.Context) *Error {
 func (d *decision) attribute(err *Error, step Step) *Error {
 	e := *err
 	e.Step = step
+	e.Evidence = make([]Fact, 0, len(err.Evidence))
+	for _, f := range err.Evidence {
+		e.Evidence = append(e.Evidence, Fact{f.Name, line(f.Value)})
+	}
 	if d.user != nil {
 		e.User, e.Account, e.Issuer = d.user.claims.Key, d.user.claims.Account(), d.user.claims.Issuer
 	}
@@ -81,7 +85,7 @@ func (d *decision) pool() *pool {
 // fact notes what a step looked at, if anybody asks.
 func (d *decision) fact(name, value string) {
 	if d.trace != nil {
-		d.trace.facts = append(d.trace.facts, Fact{name, value})
+		d.trace.facts = append(d.trace.facts, Fact{name, line(value)})
 	}
 }
 

@@ -280,6 +280,12 @@ func TestNotify(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, quick.kinds(), slow.kinds())
 	})
+	bubble("nobody is told of a nil receiver", func(t *testing.T) {
+		s := newWorld(t, noAccount).connect(t, noUser)
+		s.Notify(nil)()
+		s.Close()
+		synctest.Wait()
+	})
 	bubble("a receiver may call the session", func(t *testing.T) {
 		s := newWorld(t, noAccount).connect(t, noUser)
 		var got []error

@@ -88,7 +88,7 @@ func (t *trace) end(step Step, err *Error) {
 
 // drop notes a template entry that was left out.
 func (t *trace) drop(e *claims.TemplateError) {
-	t.dropped = append(t.dropped, Fact{e.Entry, strings.TrimSpace("{{" + e.Placeholder + "}} " + e.Detail)})
+	t.dropped = append(t.dropped, Fact{line(e.Entry), line(strings.TrimSpace("{{" + e.Placeholder + "}} " + e.Detail))})
 }
 
 // explain makes the explanation of a decision that has come to its end.

@@ -244,7 +244,7 @@ func scope(_ context.Context, d *decision) *Error {
 	if !u.claims.Bare {
 		return &Error{Reason: ScopeConflict}
 	}
-	if known := u.scoped.Load(); known != nil && known.account == d.account {
+	if known := u.scoped.Load(); d.trace == nil && known.by(d.account) {
 		d.grant, d.compiled = &known.compiled.Grant, known.compiled
 		return nil
 	}

@@ -18,6 +18,7 @@ type directory struct {
 
 	mu      sync.Mutex
 	flights map[string]*flight // guarded by mu
+	looks   int                // guarded by mu; explanations that are asking
 	misses  misses             // guarded by mu
 	closed  bool               // guarded by mu
 }
@@ -25,6 +26,7 @@ type directory struct {
 // flight is one look-up under way, and what everybody who waits for it gets.
 type flight struct {
 	done    chan struct{}
+	over    <-chan struct{} // its time is up, whatever the resolver does
 	cancel  context.CancelFunc
 	account *Account
 	err     *Error
@@ -85,11 +87,23 @@ func (a *Authorizer) account(ctx context.Context, key string, now time.Time) (*A
 	if err != nil {
 		return nil, err
 	}
+	return f.wait(ctx)
+}
+
+// wait gives what the look-up brings, while the caller waits and its time lasts: a
+// resolver that does not look at its context keeps its place, and nobody waiting.
+func (f *flight) wait(ctx context.Context) (*Account, *Error) {
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, &Error{Reason: AccountUnavailable, Err: ctx.Err()}
+	case <-f.over: // by the end of the look-up, too: then done comes first
+	}
 	select {
 	case <-f.done:
 		return f.account, f.err
-	case <-ctx.Done():
-		return nil, &Error{Reason: AccountUnavailable, Err: ctx.Err()}
+	default:
+		return nil, &Error{Reason: AccountUnavailable, Err: context.DeadlineExceeded}
 	}
 }
 
@@ -100,26 +114,41 @@ func (a *Authorizer) look(ctx context.Context, key string, now time.Time) (*Acco
 	if held != nil && held.usable(now) {
 		return held, nil
 	}
-	if err := a.directory.answer(key, now, a.config.Bounds.Lookups); err != nil {
+	if err := a.directory.begin(key, now, a.config.Bounds.Lookups); err != nil {
 		return nil, err
 	}
+	defer a.directory.end()
 	ctx, cancel := context.WithTimeout(ctx, a.config.Bounds.LookupTime)
 	defer cancel()
 	found, err := a.find(ctx, key, false)
-	if err == nil && held != nil && held.claims.IssuedAt > found.claims.IssuedAt {
+	if err != nil || held == nil || held.claims.Digest == found.claims.Digest {
+		return found, err
+	}
+	if ok, _ := resolver.Merge.Admits(held.mark(), found.mark()); !ok {
 		return nil, rollback(found, held.claims.IssuedAt)
 	}
-	return found, err
+	return found, nil
 }
 
-// answer is why there is no look-up now, or nil.
-func (d *directory) answer(key string, now time.Time, most int) *Error {
+// begin makes room for an explanation to ask, or says why there is none. One of
+// an account that is being looked up anyway needs none.
+func (d *directory) begin(key string, now time.Time, most int) *Error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, joined := d.flights[key]; joined {
-		return nil
+	if _, joined := d.flights[key]; !joined {
+		if err := d.turnAway(key, now, most); err != nil {
+			return err
+		}
 	}
-	return d.turnAway(key, now, most)
+	d.looks++
+	return nil
+}
+
+// end frees the room of an explanation.
+func (d *directory) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.looks--
 }
 
 // turnAway is why no further look-up may begin: it would bring what one has just
@@ -131,7 +160,7 @@ func (d *directory) turnAway(key string, now time.Time, most int) *Error {
 	if err := d.misses.find(key, now); err != nil {
 		return err
 	}
-	if len(d.flights) >= most {
+	if len(d.flights)+d.looks >= most {
 		return &Error{Reason: AccountBusy}
 	}
 	return nil
@@ -154,7 +183,7 @@ func (a *Authorizer) fly(ctx context.Context, key string, now time.Time) (*fligh
 	f := &flight{done: make(chan struct{})}
 	// The look-up serves all who wait for it: it outlives the caller that began it.
 	lookup, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.Bounds.LookupTime)
-	f.cancel = cancel
+	f.cancel, f.over = cancel, lookup.Done()
 	if d.flights == nil {
 		d.flights = make(map[string]*flight)
 	}
@@ -166,8 +195,8 @@ func (a *Authorizer) fly(ctx context.Context, key string, now time.Time) (*fligh
 
 // land ends a look-up: what it found is in force before anybody hears of it.
 func (a *Authorizer) land(ctx context.Context, key string, f *flight) {
+	defer f.cancel() // after close: whoever waits sees the end before the time is up
 	defer close(f.done)
-	defer f.cancel()
 	found, err := a.find(ctx, key, true)
 	if err == nil {
 		f.account, err = a.install(found)
@@ -192,14 +221,22 @@ func (a *Authorizer) install(found *Account) (*Account, *Error) {
 	case held == nil:
 	case held.claims.Digest == found.claims.Digest && held.operator == found.operator:
 		return held, nil
-	case held.claims.IssuedAt > found.claims.IssuedAt:
-		return nil, rollback(found, held.claims.IssuedAt)
+	default:
+		if ok, _ := resolver.Merge.Admits(held.mark(), found.mark()); !ok {
+			return nil, rollback(found, held.claims.IssuedAt)
+		}
 	}
 	found.place, found.defaults = p, a.pool.right(found.claims.DefaultPermissions)
 	p.current.Store(found)
 	return found, nil
 }
 
+// mark is what the rule about rollbacks needs to know.
+func (a *Account) mark() resolver.Mark {
+	return resolver.Mark{IssuedAt: a.claims.IssuedAt, Digest: a.claims.Digest}
+}
+
+// rollback is the error for an account that is not newer than what is held.
 func rollback(found *Account, held int64) *Error {
 	return &Error{Reason: AccountRollback, Evidence: []Fact{
 		{"issued", stamp(found.claims.IssuedAt)}, {"held", stamp(held)},
@@ -281,18 +318,16 @@ func (a *Authorizer) keepUpstream(ctx context.Context, found *Account, token str
 	if changed {
 		return found, nil
 	}
-	rolledBack := errors.Is(failed, resolver.ErrRollback)
-	if failed != nil && !rolledBack {
-		a.config.Logger.Warn("account token was not saved", "account", found.Key(), "cause", failed)
+	if failed != nil && !errors.Is(failed, resolver.ErrRollback) {
+		if save {
+			a.config.Logger.Warn("account token was not saved", "account", found.Key(), "cause", failed)
+		}
 		return found, nil
 	}
 	if kept, err := a.askStore(ctx, found.Key()); err == nil {
 		return kept, nil
 	}
-	if rolledBack {
-		return nil, &Error{Reason: AccountRollback, Err: failed, Evidence: []Fact{{"issued", stamp(found.claims.IssuedAt)}}}
-	}
-	return found, nil
+	return nil, &Error{Reason: AccountRollback, Err: failed, Evidence: []Fact{{"issued", stamp(found.claims.IssuedAt)}}}
 }
 
 // wouldSave answers as the store's Save would, for an explanation, by what the
@@ -364,7 +399,7 @@ func (a *Authorizer) vouch(token string, now time.Time) (*Account, *Error) {
 	if err := a.config.Bounds.account(c); err != nil {
 		return nil, &Error{Reason: AccountInvalid, Err: err}
 	}
-	if ahead := c.IssuedAt - now.Add(a.config.MaxSkew).Unix(); ahead > 0 {
+	if c.IssuedAt > now.Add(a.config.MaxSkew).Unix() {
 		return nil, &Error{Reason: AccountAhead, Evidence: []Fact{{"issued", stamp(c.IssuedAt)}}}
 	}
 	s, ok := a.trust.signers[c.Issuer]

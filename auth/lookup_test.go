@@ -16,6 +16,7 @@ import (
 
 	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/claims"
 	"github.com/natsauth/natsauth/resolver"
 )
 
@@ -194,6 +195,7 @@ func TestB18Lookups(t *testing.T) {
 		require.True(t, refusal.Retry())
 		w.connect(t, noUser).Close()
 		wg.Wait() // Bounds.LookupTime ends them
+		synctest.Wait()
 		upstream.answer = fails(resolver.ErrNotFound)
 		_, err = w.authorizer.Account(t.Context(), newKey(t, nkeys.CreateAccount))
 		require.ErrorAs(t, err, &refusal)
@@ -308,8 +310,8 @@ func TestB4Rollback(t *testing.T) {
 	require.Equal(t, auth.AccountRollback, w.authorizer.Explain(t.Context(), w.client(noUser)).Err.Reason)
 	require.Equal(t, auth.AccountRollback, w.refuse(t, w.client(noUser)).Reason)
 	clock.advance(time.Second)
-	upstream.answer = gives(w.issue(began, noAccount).Token())
-	w.connect(t, noUser).Close() // as old, and other content
+	upstream.answer = gives(w.issue(began.Add(time.Second), noAccount).Token())
+	w.connect(t, noUser).Close()
 }
 
 // TestB4MaxSkew: how far ahead an account may be issued is the configuration's.
@@ -364,8 +366,8 @@ func (s *fullStore) Save(context.Context, string, resolver.Mode) (bool, error) {
 	return false, fmt.Errorf("%w: no room", resolver.ErrFull)
 }
 
-// TestRenewedAccount: a session ends with the token that is in force when its
-// time comes, not with the one that it began with.
+// TestRenewedAccount: a session ends with the token by which it was admitted. A
+// newer one may revoke it, and has not judged it.
 func TestRenewedAccount(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
@@ -375,14 +377,105 @@ func TestRenewedAccount(t *testing.T) {
 	upstream.answer = gives(w.token(hour))
 	s := w.connect(t, noUser)
 	clock.advance(time.Hour)
-	upstream.answer = gives(w.token(hour)) // an hour more
-	w.connect(t, noUser).Close()
-	w.authorizer.Sweep()
-	require.NoError(t, s.Err())
-	require.True(t, s.CanPublish("a"))
-	clock.advance(time.Hour)
+	upstream.answer = gives(w.issue(clock.read(), hour).Token()) // an hour more
+	next := w.connect(t, noUser)
 	w.authorizer.Sweep()
 	require.Error(t, s.Err())
+	require.False(t, s.CanPublish("a"))
+	require.NoError(t, next.Err())
+	require.Equal(t, time.Hour, next.Expires().Sub(clock.read()))
+}
+
+// TestDeafResolver: a resolver that does not look at its context keeps its place
+// among the look-ups, and nobody waiting.
+func TestDeafResolver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		upstream := &asked{answer: func(context.Context, string) (string, error) {
+			<-release
+			return "", resolver.ErrNotFound
+		}}
+		w := newWorld(t, noAccount, upstream.use, func(c *auth.Config) { c.Bounds.LookupTime, c.Bounds.Lookups = time.Second, 1 })
+		began := time.Now()
+		refusal := w.refuse(t, w.client(noUser))
+		require.Equal(t, auth.AccountUnavailable, refusal.Reason)
+		require.ErrorIs(t, refusal, context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(began))
+		_, err := w.authorizer.Account(t.Context(), newKey(t, nkeys.CreateAccount))
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, auth.AccountBusy, refusal.Reason)
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// TestB18Explanations: explanations that ask are counted among the look-ups.
+func TestB18Explanations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		upstream := &asked{answer: func(ctx context.Context, _ string) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}}
+		w := newWorld(t, noAccount, upstream.use, func(c *auth.Config) { c.Bounds.Lookups = 2 })
+		creds := w.client(noUser)
+		var busy atomic.Int64
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if w.authorizer.Explain(t.Context(), creds).Err.Reason == auth.AccountBusy {
+					busy.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 8, busy.Load())
+		require.EqualValues(t, 2, upstream.calls.Load())
+		upstream.answer = gives(w.account.Token())
+		w.connect(t, noUser).Close()
+	})
+}
+
+// TestB4EqualAge: of two tokens of one second the greater digest counts, with a
+// store and without, whichever came first.
+func TestB4EqualAge(t *testing.T) {
+	t.Parallel()
+	began := time.Now().Truncate(time.Second)
+	ends := func(c *jwt.AccountClaims) { c.Expires = began.Add(time.Hour).Unix() }
+	for _, stored := range []bool{false, true} {
+		admitted, kept := 0, 0
+		for i := range 20 {
+			clock := &clock{now: began}
+			upstream := &asked{}
+			w := newWorld(t, noAccount, upstream.use, clock.use, func(c *auth.Config) {
+				if stored {
+					memory, err := resolver.NewMemory()
+					require.NoError(t, err)
+					c.Store = memory
+				}
+			})
+			first, second := w.issue(began, ends).Token(), w.issue(began, func(c *jwt.AccountClaims) { c.Description = fmt.Sprint(i) }).Token()
+			upstream.answer = gives(first)
+			w.connect(t, noUser).Close()
+			clock.advance(time.Hour)
+			upstream.answer = gives(second)
+			one, err := claims.ParseAccount(first)
+			require.NoError(t, err)
+			two, err := claims.ParseAccount(second)
+			require.NoError(t, err)
+			x := w.authorizer.Explain(t.Context(), w.client(noUser))
+			if two.Digest.String() > one.Digest.String() {
+				admitted++
+				require.Nil(t, x.Err)
+				w.connect(t, noUser).Close()
+				continue
+			}
+			kept++
+			require.Equal(t, auth.AccountRollback, x.Err.Reason)
+			require.Equal(t, auth.AccountRollback, w.refuse(t, w.client(noUser)).Reason)
+		}
+		require.Positive(t, admitted)
+		require.Positive(t, kept)
+	}
 }
 
 // TestCloseEndsLookups: nobody waits for a look-up of a closed Authorizer.

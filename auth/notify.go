@@ -49,9 +49,12 @@ type watcher struct {
 // only while there is something to tell. Events of one kind that come before fn
 // has returned are told once. What happened before Notify was called is told
 // too. Closed is the last. No lock is held while fn runs, and a slow fn holds
-// nobody up. fn must not be nil. The function that comes back ends it; an fn that
+// nobody up. A nil fn is told nothing. The function that comes back ends it; an fn that
 // is running runs to its end.
 func (s *Session) Notify(fn func(Event)) func() {
+	if fn == nil {
+		return func() {}
+	}
 	w := &watcher{tell: fn}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,6 +8,14 @@ import (
 	"github.com/natsauth/natsauth/claims"
 )
 
+// maxReply is the longest reply subject that is owed an answer, in bytes: more
+// than the 4 KiB that a control line of the NATS protocol has by default.
+const maxReply = 4 << 10
+
+// replyBytes is what a reply subject may take on the average, so that many long
+// ones are fewer.
+const replyBytes = 256
+
 // replies are the reply subjects that a session may answer (nats-server v2.15
 // server/client.go responseAllowed and pruneReplyPerms). They are bounded: a new
 // one over [Bounds.ReplyGrants] takes the place of the oldest. They are guarded
@@ -15,6 +23,7 @@ import (
 type replies struct {
 	open  map[string]*reply
 	order []*reply // as they came; may hold some that are no longer open
+	bytes int      // of their subjects
 }
 
 // reply is one subject that may be answered.
@@ -78,17 +87,30 @@ func (p *replies) add(n *reply, r *claims.Responses, most int) {
 	}
 	p.open[n.subject] = n
 	p.order = append(p.order, n)
+	p.bytes += len(n.subject)
 	for range 2 {
 		if len(p.order) > 0 && p.stale(p.order[0], r, n.since) {
 			p.drop()
 		}
 	}
 	if len(p.order) > most && len(p.open) <= most/2 {
-		p.order = slices.DeleteFunc(p.order, func(o *reply) bool { return p.open[o.subject] != o })
+		p.compact()
 	}
-	if len(p.order) > most {
+	for len(p.order) > most || p.bytes > most*replyBytes {
 		p.drop()
 	}
+}
+
+// compact leaves out what is no longer open.
+func (p *replies) compact() {
+	p.bytes = 0
+	p.order = slices.DeleteFunc(p.order, func(o *reply) bool {
+		gone := p.open[o.subject] != o
+		if !gone {
+			p.bytes += len(o.subject)
+		}
+		return gone
+	})
 }
 
 func (p *replies) stale(o *reply, r *claims.Responses, now time.Time) bool {
@@ -99,6 +121,7 @@ func (p *replies) drop() {
 	o := p.order[0]
 	p.order[0] = nil
 	p.order = p.order[1:]
+	p.bytes -= len(o.subject)
 	if p.open[o.subject] == o {
 		delete(p.open, o.subject)
 	}

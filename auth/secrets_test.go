@@ -8,10 +8,69 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth"
+	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/nonce"
 )
+
+// TestB8Printing: what is printed by accident shows no token, of the cache, the
+// sentinel or a session.
+func TestB8Printing(t *testing.T) {
+	t.Parallel()
+	op := authtest.NewOperator(t)
+	account := op.Account("A")
+	bearer := account.User("b", authtest.Bearer())
+	var config auth.Config
+	a := authtest.Authorizer(t, op, []*authtest.Account{account}, func(c *auth.Config) {
+		c.Trust.Sentinel = bearer.Token()
+		config = *c
+	})
+	s, err := a.Connect(t.Context(), bearer.Credentials(""))
+	require.NoError(t, err)
+	defer s.Close()
+	for _, v := range []any{a, s, config, &config, config.Trust, &config.Trust} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+			require.NotContains(t, fmt.Sprintf(verb, v), "eyJ", "%s of %T", verb, v)
+		}
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Info("here", "value", v)
+		require.NotContains(t, log.String(), "eyJ", "%T in a log", v)
+		require.Contains(t, log.String(), "here")
+	}
+	require.Contains(t, s.String(), bearer.PublicKey())
+}
+
+// TestB8OneLine: what others wrote into tokens neither grows a log nor looks like
+// a line of ours.
+func TestB8OneLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, noAccount)
+	many := w.client(func(c *jwt.UserClaims) {
+		for i := range 250 {
+			c.Src.Add(fmt.Sprintf("10.0.%d.0/24", i))
+		}
+		c.AllowedConnectionTypes = []string{"STANDARD"}
+	})
+	refusal := w.refuse(t, many)
+	require.Equal(t, auth.SourceDisallowed, refusal.Reason)
+	require.Less(t, len(refusal.Error()), 1000)
+	types := w.client(func(c *jwt.UserClaims) { c.AllowedConnectionTypes = []string{strings.Repeat("X", 10_000)} })
+	refusal = w.refuse(t, types)
+	require.Equal(t, auth.TypeDisallowed, refusal.Reason)
+	require.Less(t, len(refusal.Error()), 1000)
+	require.Equal(t, auth.TokenInvalid, w.refuse(t, w.client(func(c *jwt.UserClaims) { c.AllowedConnectionTypes = []string{"A\nB"} })).Reason)
+	x := w.authorizer.Explain(t.Context(), w.client(func(c *jwt.UserClaims) { c.Name = strings.Repeat("n", 100_000) }))
+	require.Less(t, len(x.String()), 5000)
+
+	account := authtest.NewOperator(t).Account("B", authtest.Scope("r\nadmitted: everything"))
+	a := authtest.Authorizer(t, account.Operator(), []*authtest.Account{account})
+	x = a.Explain(t.Context(), account.User("u", authtest.SignedBy("r\nadmitted: everything")).Credentials(nonce.New()))
+	require.NotContains(t, x.String(), "\nadmitted: everything")
+	require.Contains(t, x.String(), `r\nadmitted`)
+}
 
 // TestB8NoSecrets: whatever a client sends, none of it appears in what is
 // printed, logged or told about it.

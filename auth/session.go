@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/internal/subject"
 )
 
 // Limits are what one connection may use, see [claims.Limits].
@@ -117,12 +118,13 @@ func (s *Session) CanDeliver(subject, queue string) bool {
 
 // Delivered notes that a message with a reply subject was delivered, which
 // grants responses to it if the permissions say so and do not allow the subject
-// anyway. Call it after each such delivery; an empty reply is nothing. Where the
+// anyway. Call it after each such delivery; a reply that is no literal subject, or
+// longer than 4 KiB, is nothing. Where the
 // reply is owed already, the delivery spends one of its responses in place of
 // granting new ones, as in nats-server v2.15 server/client.go deliverMsg.
 func (s *Session) Delivered(reply string) {
 	r := s.live()
-	if r == nil || r.responses == nil || reply == "" || s.CanPublish(reply) {
+	if r == nil || r.responses == nil || len(reply) > maxReply || !subject.Literal(reply) || s.CanPublish(reply) {
 		return
 	}
 	s.owe(reply, r.responses)
@@ -303,14 +305,11 @@ func (d *deadline) earlier(at int64, by endedBy) {
 	}
 }
 
-// deadline is the earliest end of the session's chain, as it stands now: an
-// account that was renewed while the session lived counts with its new token.
+// deadline is the earliest end of the chain by which the session was admitted. A
+// newer token of the account does not move it: nobody has judged the session by
+// that one.
 func (s *Session) deadline() deadline {
-	a := s.account.Load()
-	if p := a.place; p != nil {
-		a = p.current.Load()
-	}
-	return chainEnd(&s.user.claims, s.hours, a, s.authorizer.config.OperatorExpiryCloses)
+	return chainEnd(&s.user.claims, s.hours, s.account.Load(), s.authorizer.config.OperatorExpiryCloses)
 }
 
 func chainEnd(u *claims.User, hours int64, a *Account, operatorCloses bool) deadline {

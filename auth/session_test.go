@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -253,6 +254,15 @@ func TestResponsePermissions(t *testing.T) {
 		s.Delivered("reply")
 		require.False(t, s.CanPublish("reply"))
 	})
+	t.Run("what is no literal subject is not granted", func(t *testing.T) {
+		s := responder(jwt.ResponsePermission{MaxMsgs: 5})
+		for _, reply := range []string{"a b", "x\r\nPUB y 0", ">", "a.*", "a..b", ".", strings.Repeat("a", 4097)} {
+			s.Delivered(reply)
+			require.False(t, s.CanPublish(reply), "%q", reply)
+		}
+		s.Delivered(strings.Repeat("a", 4096))
+		require.True(t, s.CanPublish(strings.Repeat("a", 4096)))
+	})
 	t.Run("a session that ended owes nothing", func(t *testing.T) {
 		s := responder(jwt.ResponsePermission{MaxMsgs: 5})
 		s.Delivered("reply")
@@ -283,6 +293,15 @@ func TestB18ReplyGrants(t *testing.T) {
 		}
 	}
 	require.Equal(t, most, open)
+
+	long := w.connect(t, func(c *jwt.UserClaims) { c.Resp = &jwt.ResponsePermission{MaxMsgs: 1} })
+	defer long.Close()
+	name := func(i int) string { return strings.Repeat("a", 1000) + fmt.Sprint(i) }
+	for i := range most {
+		long.Delivered(name(i))
+	}
+	require.True(t, long.WhyPublish(name(most-1)).Allowed)
+	require.False(t, long.WhyPublish(name(0)).Allowed, "long ones take the places of several")
 
 	quick := w.connect(t, func(c *jwt.UserClaims) { c.Resp = &jwt.ResponsePermission{MaxMsgs: 1} })
 	defer quick.Close()

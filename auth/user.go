@@ -18,10 +18,18 @@ type user struct {
 	scoped   atomic.Pointer[scopedGrant] // what its scope gave it last
 }
 
-// scopedGrant is a template filled in for one user by one view of its account.
+// scopedGrant is a template filled in for one user by one token of its account.
+// It names the token and does not hold the account: a user in the cache keeps no
+// view alive.
 type scopedGrant struct {
-	account  *Account
+	account  claims.Digest
+	operator *operator // under strict signing keys another operator makes another scope
 	compiled *compiled
+}
+
+// by says whether the grant is of this account's token.
+func (s *scopedGrant) by(a *Account) bool {
+	return s != nil && s.account == a.claims.Digest && s.operator == a.operator
 }
 
 // keep makes the user of the decision fit to be kept, by its session and by the
@@ -33,8 +41,8 @@ func (d *decision) keep() {
 	if d.scope == nil {
 		return
 	}
-	if s := d.user.scoped.Load(); s == nil || s.account != d.account {
-		d.user.scoped.Store(&scopedGrant{account: d.account, compiled: d.compiled})
+	if !d.user.scoped.Load().by(d.account) {
+		d.user.scoped.Store(&scopedGrant{account: d.account.claims.Digest, operator: d.account.operator, compiled: d.compiled})
 	}
 }
 

@@ -299,7 +299,11 @@ func checkOverlaps(c *jwt.AccountClaims) error {
 		}
 	}
 	for what, list := range groups {
-		if inner, outer := subject.Nested(list); outer != "" {
+		inner, outer, ok := subject.Nested(list)
+		if !ok {
+			return fault(ErrInvalid, "%s: too many wildcards to tell whether one overlaps another", what)
+		}
+		if outer != "" {
 			return fault(ErrInvalid, "%s %q overlaps %q", what, inner, outer)
 		}
 	}

@@ -65,7 +65,10 @@ var contents = map[string][]struct {
 		{"unknown zone", `{"nats":{"times_location":"Mars/Olympus"}}`, `{"nats":{"times_location":"Europe/Berlin"}}`, false},
 		{"zone outside of the database", `{"nats":{"times_location":"../../etc/passwd"}}`, `{"nats":{"times_location":"UTC"}}`, false},
 		{"zone by an absolute path", `{"nats":{"times_location":"/etc/localtime"}}`, `{"nats":{"times_location":""}}`, false},
-		{"line break in the name", `{"name":"a\rb"}`, `{"name":"a\tb"}`, true},
+		{"line break in the name", `{"name":"a\rb"}`, `{"name":"a b"}`, true},
+		{"tab in the name", `{"name":"a\tb"}`, `{"name":"a b"}`, true},
+		{"escape in the name", `{"name":"a\u001b[2Jb"}`, `{"name":"a[2Jb"}`, true},
+		{"line separator in the name", `{"name":"a\u2028b"}`, `{"name":"a\u2027b"}`, true},
 		{"line break in a tag", `{"nats":{"tags":["a:b\n"]}}`, `{"nats":{"tags":["a:b"]}}`, true},
 	},
 	"activation": {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/jwt/v2"
 )
@@ -138,10 +139,11 @@ func checkPlain(texts ...string) error {
 	return nil
 }
 
-// checkLine refuses line breaks in texts that end up in logs and events.
+// checkLine refuses line breaks and control characters, those of Unicode too, in
+// texts that end up in logs and events.
 func checkLine(what, text string) error {
-	if strings.ContainsAny(text, "\r\n") {
-		return fault(ErrInvalid, "%s %q has a line break in it", what, text)
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }) {
+		return fault(ErrInvalid, "%s %q has a line break or a control character in it", what, text)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func (t *tally) add(queue string, r reach) bool {
 // the pattern matches: each of its wildcards is a token that no rule names, and
 // whatever rule matches that one matches all of them. Rule: B3.
 type cover struct {
+	work   *int   // places that may still be visited for this question
 	plain  bool   // rules without a queue count
 	base   int    // the shortest length of the pattern
 	open   bool   // it has greater ones too
@@ -92,13 +93,28 @@ func (s *counts) has(i int) bool {
 	return s.far[i]
 }
 
+// visit takes note of one place and reports whether there is no work left.
+func (c *cover) visit() bool {
+	*c.work--
+	return *c.work < 0
+}
+
 // gap is the shortest length at which the rules do not cover w, zero if they
-// do. Queue rules count where they admit queue, others where plain is true.
-func (x *index) gap(w *words, queue string, plain bool) int {
-	c := cover{plain: plain, base: w.n, open: w.open}
+// do. Queue rules count where they admit queue, others where plain is true. What
+// is not found within the work counts as not covered.
+func (x *index) gap(w *words, queue string, plain bool, work *int) int {
+	c := cover{work: work, plain: plain, base: w.n, open: w.open}
 	x.find(w, &tally{queue: queue, want: &c})
+	if *work < 0 {
+		return c.base
+	}
 	return c.gap()
 }
+
+// maxCoverWork is how many places of the trie one question about a wildcard
+// subscription may visit, some milliseconds' worth; more is refused. Rules that
+// are not made to be slow take a few for each entry that the subscription meets.
+const maxCoverWork = 1 << 18
 
 // shortfall says where an allow list falls short of a pattern, if it does.
 type shortfall struct {
@@ -115,10 +131,11 @@ const none int32 = -1
 // together must cover w, and the admitting ones alone what others overlap. buf
 // is memory to work in. Rule: B3.
 func (c *cutter) shortfall(allow *index, buf []word, w *words, queue string) shortfall {
-	if n := allow.gap(w, queue, true); n > 0 {
+	work := maxCoverWork
+	if n := allow.gap(w, queue, true, &work); n > 0 {
 		return shortfall{n, none}
 	}
-	if queue == "" {
+	if queue == "" || allow.gap(w, queue, false, &work) == 0 {
 		return shortfall{}
 	}
 	for r, pattern := range allow.queues {
@@ -129,7 +146,7 @@ func (c *cutter) shortfall(allow *index, buf []word, w *words, queue string) sho
 		if !ok {
 			continue
 		}
-		if n := allow.gap(&both, queue, false); n > 0 {
+		if n := allow.gap(&both, queue, false, &work); n > 0 {
 			return shortfall{n, int32(r)}
 		}
 	}

@@ -48,6 +48,9 @@ type ref int32
 // only, so it is visited at most once.
 func (x *index) walk(at ref, w *words, t *tally) bool {
 	for {
+		if t.want != nil && t.want.visit() {
+			return true
+		}
 		if at < 0 {
 			return x.offer(int32(^at), w, t)
 		}

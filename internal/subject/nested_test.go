@@ -1,6 +1,7 @@
 package subject_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,8 @@ func TestNested(t *testing.T) {
 		{"a star that is part of a token is none", []string{"a.b*", "a.bc"}, "", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			inner, outer := subject.Nested(row.list)
+			inner, outer, ok := subject.Nested(row.list)
+			require.True(t, ok)
 			require.Equal(t, []string{row.inner, row.outer}, []string{inner, outer})
 		})
 	}
@@ -67,7 +69,8 @@ func TestNestedAgainstAllPairs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := rapid.SliceOfN(one, 0, 6).Draw(t, "list")
 		before := slices.Clone(list)
-		inner, outer := subject.Nested(list)
+		inner, outer, ok := subject.Nested(list)
+		require.True(t, ok)
 		nested := outer != ""
 		require.Equal(t, before, list)
 		require.Equal(t, anyNested(list), nested, "%q", list)
@@ -83,4 +86,36 @@ func TestNestedAgainstAllPairs(t *testing.T) {
 	})
 	require.Greater(t, found, 5)
 	require.Greater(t, free, 5)
+}
+
+// TestB18NestedGivesUp: a list that is made to be slow is given up, and says so;
+// a large one that is not is judged.
+func TestB18NestedGivesUp(t *testing.T) {
+	slow := func(k int) []string {
+		var list []string
+		for i := range 1 << k {
+			tokens := make([]string, 0, k+1)
+			for bit := range k {
+				tokens = append(tokens, string("a*"[i>>bit&1]))
+			}
+			list = append(list, strings.Join(append(tokens, fmt.Sprintf("y%d", i)), "."))
+		}
+		for i := range 1 << k {
+			list = append(list, strings.Repeat("a.", k)+fmt.Sprintf("z%d", i))
+		}
+		return list
+	}
+	_, outer, ok := subject.Nested(slow(4))
+	require.True(t, ok)
+	require.Empty(t, outer)
+	_, _, ok = subject.Nested(slow(12))
+	require.False(t, ok)
+
+	var plain []string
+	for i := range 10_000 {
+		plain = append(plain, fmt.Sprintf("app.%d.*.orders", i), fmt.Sprintf("all.%d.>", i))
+	}
+	_, outer, ok = subject.Nested(plain)
+	require.True(t, ok)
+	require.Empty(t, outer)
 }

@@ -443,3 +443,33 @@ func TestASetServesManyGoroutines(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// TestB18CoverGivesUp: rules that are made to be slow to compare with a wildcard
+// subscription refuse it, rather than hold everybody up; and a few thousand
+// entries for other queues that are not are compared.
+func TestB18CoverGivesUp(t *testing.T) {
+	const k, n = 12, 8000
+	var slow []string
+	for i := range 1 << k {
+		tokens := make([]string, 0, k+1)
+		for bit := range k {
+			tokens = append(tokens, string("a*"[i>>bit&1]))
+		}
+		slow = append(slow, strings.Join(append(tokens, "y"), ".")+" w")
+	}
+	for i := range n {
+		slow = append(slow, strings.Repeat("a.", k)+fmt.Sprintf("z%d q", i))
+	}
+	slow = append(slow, strings.Repeat("a.", k)+"> v")
+	s := subject.Compile(subject.Spec{Subscribe: subject.Rules{Allow: slow}})
+	require.False(t, s.Subscribe(strings.Repeat("a.", k)+"*", "w"))
+	require.False(t, s.WhySubscribe(strings.Repeat("a.", k)+"*", "w").Allowed)
+
+	many := []string{"jobs.> w"}
+	for i := range n {
+		many = append(many, fmt.Sprintf("jobs.%d other", i))
+	}
+	s = subject.Compile(subject.Spec{Subscribe: subject.Rules{Allow: many}})
+	require.True(t, s.Subscribe("jobs.*", "w"))
+	require.False(t, s.Subscribe("jobs.*", "x"))
+}
