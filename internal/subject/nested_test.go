@@ -84,8 +84,8 @@ func TestNestedAgainstAllPairs(t *testing.T) {
 		at := slices.Index(list, inner)
 		require.True(t, at >= 0 && slices.Contains(append(list[:at:at], list[at+1:]...), outer), "%q in %q: both of the list", inner, outer)
 	})
-	require.Greater(t, found, 5)
-	require.Greater(t, free, 5)
+	require.Positive(t, found)
+	require.Positive(t, free)
 }
 
 // TestB18NestedGivesUp: a list that is made to be slow is given up, and says so;
