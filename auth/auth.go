@@ -70,6 +70,9 @@ func New(c Config) (*Authorizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.system == "" && (systemBound(c.Store) || systemBound(c.Resolver)) {
+		return nil, errors.New("auth: the store or the resolver works through the system account, and none is named")
+	}
 	a := &Authorizer{config: c, trust: t}
 	a.tokens.limit = c.Bounds.CachedBytes
 	a.calendar.start(a)

@@ -85,6 +85,13 @@ type Bounds struct {
 	ReplyGrants int
 }
 
+// systemBound says whether a store or resolver, if there is one, works through the
+// system account.
+func systemBound(r resolver.Resolver) bool {
+	b, ok := r.(resolver.SystemBound)
+	return ok && b.SystemBound()
+}
+
 // checked gives the configuration with every default in place.
 func (c Config) checked() (Config, error) {
 	if c.Store == nil && c.Resolver == nil {

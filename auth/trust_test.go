@@ -246,3 +246,35 @@ func TestSharedSigningKey(t *testing.T) {
 		})
 	}
 }
+
+// syncing is a resolver that works through the system account, or not.
+type syncing bool
+
+func (s syncing) SystemBound() bool { return bool(s) }
+
+func (s syncing) Resolve(context.Context, string) (string, error) { return "", resolver.ErrNotFound }
+
+// TestSystemBound: what works through the system account needs one (F011).
+func TestSystemBound(t *testing.T) {
+	t.Parallel()
+	op, sys := newAnchor(t), newKey(t, nkeys.CreateAccount)
+	for _, row := range []struct {
+		name  string
+		bound bool
+		trust auth.Trust
+		want  bool
+	}{
+		{"bound, and none is named", true, auth.Trust{Operators: []string{op.token(t)}}, false},
+		{"bound, and the operator names one", true, auth.Trust{Operators: []string{op.token(t, system(sys))}}, true},
+		{"bound, and the configuration names one", true, auth.Trust{Keys: []string{op.key}, SystemAccount: sys}, true},
+		{"not bound", false, auth.Trust{Operators: []string{op.token(t)}}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a, err := auth.New(auth.Config{Trust: row.trust, Resolver: syncing(row.bound)})
+			require.Equal(t, row.want, err == nil, "%v", err)
+			if err == nil {
+				require.NoError(t, a.Close())
+			}
+		})
+	}
+}

@@ -77,6 +77,12 @@ type Watcher interface {
 	Watch(ctx context.Context, changed func(account string)) error
 }
 
+// SystemBound is implemented by a Resolver or Store that exchanges tokens through the system account, such as a directory
+// that syncs over NATS. Where SystemBound gives true, package auth refuses a configuration that names no system account.
+//
+// Behaviour: nats-server v2.15 server/jwt.go validateTrustedOperators.
+type SystemBound interface{ SystemBound() bool }
+
 // Func makes a [Resolver] of a function, which then has to keep a Resolver's promises. The nil Func answers
 // [ErrUnavailable].
 type Func func(ctx context.Context, account string) (string, error)
