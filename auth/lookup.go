@@ -219,8 +219,8 @@ func (a *Authorizer) install(found *Account) (*Account, *Error) {
 	held := p.current.Load()
 	switch {
 	case held == nil:
-	case held.claims.Digest == found.claims.Digest && held.operator == found.operator:
-		return held, nil
+	case held.claims.Digest == found.claims.Digest:
+		return held, nil // one content has one issuer, and so one operator of this trust set
 	default:
 		if ok, _ := resolver.Merge.Admits(held.mark(), found.mark()); !ok {
 			return nil, rollback(found, held.claims.IssuedAt)
@@ -324,8 +324,11 @@ func (a *Authorizer) keepUpstream(ctx context.Context, found *Account, token str
 		}
 		return found, nil
 	}
-	if kept, err := a.askStore(ctx, found.Key()); err == nil {
+	switch kept, err := a.askStore(ctx, found.Key()); {
+	case err == nil:
 		return kept, nil
+	case failed == nil && err.Reason == AccountUnavailable:
+		return found, nil // it could be saved and not be read again: nothing speaks against it
 	}
 	return nil, &Error{Reason: AccountRollback, Err: failed, Evidence: []Fact{{"issued", stamp(found.claims.IssuedAt)}}}
 }
@@ -412,6 +415,7 @@ func (a *Authorizer) vouch(token string, now time.Time) (*Account, *Error) {
 	}, nil
 }
 
+// account holds what an account has many of to the bounds.
 func (b Bounds) account(c *claims.Account) error {
 	if n := len(c.Imports); n > b.Imports {
 		return fmt.Errorf("auth: %d imports are over Bounds.Imports", n)

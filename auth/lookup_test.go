@@ -366,6 +366,20 @@ func (s *fullStore) Save(context.Context, string, resolver.Mode) (bool, error) {
 	return false, fmt.Errorf("%w: no room", resolver.ErrFull)
 }
 
+// mute takes what it is given and gives nothing back.
+type mute struct{ resolver.Memory }
+
+func (*mute) Save(context.Context, string, resolver.Mode) (bool, error) { return false, nil }
+
+func (*mute) Resolve(context.Context, string) (string, error) { return "", resolver.ErrUnavailable }
+
+// TestMuteStore: a store that has the token and cannot be read keeps nobody out.
+func TestMuteStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, noAccount, func(c *auth.Config) { c.Store = &mute{} })
+	w.connect(t, noUser).Close()
+}
+
 // TestRenewedAccount: a session ends with the token by which it was admitted. A
 // newer one may revoke it, and has not judged it.
 func TestRenewedAccount(t *testing.T) {
