@@ -69,7 +69,7 @@ func (d *decision) read(text string) *Error {
 		if err != nil {
 			return &Error{Reason: tokenReason(err), Err: err}
 		}
-		key, err := nonce.Key(c.Key)
+		key, err := c.PublicKey()
 		if err != nil {
 			return &Error{Reason: TokenInvalid, Err: err}
 		}

@@ -1,7 +1,10 @@
 package claims
 
 import (
+	"crypto/ed25519"
+
 	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
 )
 
 // User is a user token that was parsed, and not trusted by anybody yet.
@@ -26,6 +29,16 @@ func (u *User) Account() string {
 		return u.IssuerAccount
 	}
 	return u.Issuer
+}
+
+// PublicKey gives the 32 bytes of the key, which [ParseUser] has checked. A User
+// that it did not make may have none; the error is then an [*Error] of ErrInvalid.
+func (u *User) PublicKey() (ed25519.PublicKey, error) {
+	raw, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(u.Key))
+	if err != nil || len(raw) != ed25519.PublicKeySize {
+		return nil, fault(ErrInvalid, "sub is not the public key of a user")
+	}
+	return raw, nil
 }
 
 // ParseUser reads a user token: shape, own signature and content. It says

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/claims"
@@ -167,5 +168,23 @@ func TestUndecorate(t *testing.T) {
 		{"no token at all", " ", ""},
 	} {
 		require.Equal(t, row.want, claims.Undecorate(row.text), row.name)
+	}
+}
+
+// TestPublicKey: the bytes of a key that was read, and none of one that was not.
+func TestPublicKey(t *testing.T) {
+	pair, err := nkeys.CreateUser()
+	require.NoError(t, err)
+	text, err := pair.PublicKey()
+	require.NoError(t, err)
+	raw, err := (&claims.User{Header: claims.Header{Key: text}}).PublicKey()
+	require.NoError(t, err)
+	again, err := nkeys.Encode(nkeys.PrefixByteUser, raw)
+	require.NoError(t, err)
+	require.Equal(t, text, string(again))
+	for _, key := range []string{"", text[:55], "A" + text[1:]} {
+		raw, err := (&claims.User{Header: claims.Header{Key: key}}).PublicKey()
+		require.ErrorIs(t, err, claims.ErrInvalid)
+		require.Nil(t, raw)
 	}
 }
