@@ -3,6 +3,7 @@ package claims_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -328,7 +329,7 @@ func TestB18Expansions(t *testing.T) {
 		{"a limit of one, two values", 2, []string{"{{tag(x)}}"}, 1, 0, claims.TemplateTooMany},
 		{"a tag that is missing counts as one", 2, []string{"{{tag(x)}}.{{tag(none)}}", "a"}, 2, 1, 0},
 		{"over the limit before a tag that is missing", 3, []string{"{{tag(x)}}.{{tag(none)}}", "a"}, 2, 0, claims.TemplateTooMany},
-		{"a product beyond all numbers", 4096, []string{strings.Repeat("{{tag(x)}}.", 40) + "x"}, 1 << 62, 0, claims.TemplateTooMany},
+		{"a product beyond all numbers", 4096, []string{strings.Repeat("{{tag(x)}}.", 40) + "x"}, math.MaxInt, 0, claims.TemplateTooMany},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			in := template(claims.Permissions{Publish: claims.Rules{Allow: row.entries}})
