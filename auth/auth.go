@@ -126,9 +126,7 @@ func (a *Authorizer) Vouch(accountToken string) (*claims.Account, error) {
 		err = timely(found, now)
 	}
 	if err != nil {
-		e := *err
-		e.Step = StepTrust
-		return nil, &e
+		return nil, err.at(StepTrust)
 	}
 	return found.claims, nil
 }
@@ -141,9 +139,9 @@ func (a *Authorizer) Account(ctx context.Context, key string) (*Account, error) 
 	}
 	found, err := a.account(ctx, key, a.config.Clock())
 	if err != nil {
-		e := *err
-		e.Step, e.Account = StepAccount, key
-		return nil, &e
+		e := err.at(StepAccount)
+		e.Account = key
+		return nil, e
 	}
 	return found, nil
 }

@@ -134,9 +134,7 @@ func (c *calendar) sweep() {
 		for s := c.pages[i].take(now); s != nil; s = c.pages[i].take(now) {
 			c.settle(s, now)
 		}
-		if due := c.pages[i].first(); due != 0 && (next == 0 || due < next) {
-			next = due
-		}
+		next = sooner(next, c.pages[i].first())
 	}
 	if next != 0 {
 		c.wake(next)
@@ -166,14 +164,13 @@ func (p *page) first() int64 {
 // settle ends a session, or announces its end and writes it down for later.
 func (c *calendar) settle(s *Session, now int64) {
 	end := s.deadline()
-	s.expires.Store(end.at)
-	if end.at != 0 && end.at <= now {
+	if end.at <= now {
 		s.end(&Error{Reason: endings[end.by].reason, Step: StepLive, Evidence: []Fact{{"ended", stamp(end.at / int64(time.Second))}}})
 		return
 	}
 	p := c.page(s)
 	p.mu.Lock()
-	warn := !s.warned && p.warn != 0 && end.at != 0 && end.at-p.warn <= now
+	warn := !s.warned && p.warn != 0 && end.at-p.warn <= now
 	s.warned = s.warned || warn
 	p.mu.Unlock()
 	if warn {

@@ -59,19 +59,13 @@ func (d *decision) take(ctx context.Context) *Error {
 	return nil
 }
 
-// attribute copies an error, which may be shared with others, and writes in who
-// was refused and where.
+// attribute writes in who was refused and where.
 func (d *decision) attribute(err *Error, step Step) *Error {
-	e := *err
-	e.Step = step
-	e.Evidence = make([]Fact, 0, len(err.Evidence))
-	for _, f := range err.Evidence {
-		e.Evidence = append(e.Evidence, Fact{f.Name, line(f.Value)})
-	}
+	e := err.at(step)
 	if d.user != nil {
 		e.User, e.Account, e.Issuer = d.user.claims.Key, d.user.claims.Account(), d.user.claims.Issuer
 	}
-	return &e
+	return e
 }
 
 // pool is where equal permissions become one; an explanation has one of its own.

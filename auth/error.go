@@ -26,6 +26,18 @@ type Fact struct {
 	Value string `json:"value"`
 }
 
+// at is a copy of an error, which may be shared with others, for one step: its
+// evidence is fit to be told.
+func (e *Error) at(step Step) *Error {
+	out := *e
+	out.Step = step
+	out.Evidence = make([]Fact, 0, len(e.Evidence))
+	for _, f := range e.Evidence {
+		out.Evidence = append(out.Evidence, Fact{f.Name, line(f.Value)})
+	}
+	return &out
+}
+
 // Error gives the reason as a sentence, with the entities and the evidence.
 func (e *Error) Error() string {
 	var b strings.Builder

@@ -124,8 +124,8 @@ func (a *Authorizer) look(ctx context.Context, key string, now time.Time) (*Acco
 	if err != nil || held == nil || held.claims.Digest == found.claims.Digest {
 		return found, err
 	}
-	if ok, _ := resolver.Merge.Admits(held.mark(), found.mark()); !ok {
-		return nil, rollback(found, held.claims.IssuedAt)
+	if err := found.rollback(held); err != nil {
+		return nil, err
 	}
 	return found, nil
 }
@@ -222,8 +222,8 @@ func (a *Authorizer) install(found *Account) (*Account, *Error) {
 	case held.claims.Digest == found.claims.Digest:
 		return held, nil // one content has one issuer, and so one operator of this trust set
 	default:
-		if ok, _ := resolver.Merge.Admits(held.mark(), found.mark()); !ok {
-			return nil, rollback(found, held.claims.IssuedAt)
+		if err := found.rollback(held); err != nil {
+			return nil, err
 		}
 	}
 	found.place, found.defaults = p, a.pool.right(found.claims.DefaultPermissions)
@@ -232,14 +232,18 @@ func (a *Authorizer) install(found *Account) (*Account, *Error) {
 }
 
 // mark is what the rule about rollbacks needs to know.
-func (a *Account) mark() resolver.Mark {
-	return resolver.Mark{IssuedAt: a.claims.IssuedAt, Digest: a.claims.Digest}
+func mark(c *claims.Account) resolver.Mark {
+	return resolver.Mark{IssuedAt: c.IssuedAt, Digest: c.Digest}
 }
 
-// rollback is the error for an account that is not newer than what is held.
-func rollback(found *Account, held int64) *Error {
+// rollback is the error for an account that may not take the place of what is
+// held (B4); nil if it may.
+func (a *Account) rollback(held *Account) *Error {
+	if ok, _ := resolver.Merge.Admits(mark(held.claims), mark(a.claims)); ok {
+		return nil
+	}
 	return &Error{Reason: AccountRollback, Evidence: []Fact{
-		{"issued", stamp(found.claims.IssuedAt)}, {"held", stamp(held)},
+		{"issued", stamp(a.claims.IssuedAt)}, {"held", stamp(held.claims.IssuedAt)},
 	}}
 }
 
@@ -310,11 +314,11 @@ func (a *Authorizer) askUpstream(ctx context.Context, key string, save bool) (*A
 
 // keepUpstream offers the store what came from upstream, and gives what counts.
 func (a *Authorizer) keepUpstream(ctx context.Context, found *Account, token string, save bool) (*Account, *Error) {
-	store := a.config.Store.Save
+	offer := func() (bool, error) { return a.config.Store.Save(ctx, token, resolver.Merge) }
 	if !save {
-		store = a.wouldSave
+		offer = func() (bool, error) { return a.wouldSave(ctx, found.claims) }
 	}
-	changed, failed := store(ctx, token, resolver.Merge)
+	changed, failed := offer()
 	if changed {
 		return found, nil
 	}
@@ -336,11 +340,7 @@ func (a *Authorizer) keepUpstream(ctx context.Context, found *Account, token str
 // wouldSave answers as the store's Save would, for an explanation, by what the
 // store holds. It cannot know what the store remembers of accounts that were
 // deleted.
-func (a *Authorizer) wouldSave(ctx context.Context, token string, m resolver.Mode) (bool, error) {
-	next, err := claims.ParseAccount(token)
-	if err != nil {
-		return false, err
-	}
+func (a *Authorizer) wouldSave(ctx context.Context, next *claims.Account) (bool, error) {
 	text, err := a.config.Store.Resolve(ctx, next.Key)
 	if errors.Is(err, resolver.ErrNotFound) {
 		return true, nil
@@ -352,7 +352,7 @@ func (a *Authorizer) wouldSave(ctx context.Context, token string, m resolver.Mod
 	if err != nil {
 		return true, nil // the store would replace what it cannot read
 	}
-	return m.Admits(resolver.Mark{IssuedAt: held.IssuedAt, Digest: held.Digest}, resolver.Mark{IssuedAt: next.IssuedAt, Digest: next.Digest})
+	return resolver.Merge.Admits(mark(held), mark(next))
 }
 
 // resolve asks one resolver, if there is it: none knows nothing.

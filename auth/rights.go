@@ -83,14 +83,14 @@ func (p *pool) right(perm claims.Permissions) *Rights {
 }
 
 func digestPermissions(p claims.Permissions) [32]byte {
-	h := sha256.New()
+	w := &digestWriter{}
 	d := spec(p).Digest()
-	h.Write(d[:])
+	w.text(string(d[:]))
 	if p.Responses != nil {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(p.Responses.Max)))
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(p.Responses.TTL)))
+		w.number(int64(p.Responses.Max))
+		w.number(int64(p.Responses.TTL))
 	}
-	return [32]byte(h.Sum(nil))
+	return sha256.Sum256(w.buf)
 }
 
 // digestGrant covers every field of a grant; TestGrantDigest holds it to that.

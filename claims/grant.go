@@ -68,7 +68,7 @@ func newGrant(l *jwt.UserPermissionLimits) (*Grant, grantFaults) {
 		Bearer:          l.BearerToken,
 		ProxyRequired:   l.ProxyRequired,
 	}
-	f := grantFaults{entries: cmp.Or(checkEntries(g.Permissions), checkPlain(g.ConnectionTypes...))}
+	f := grantFaults{entries: cmp.Or(checkEntries(g.Permissions), broken("connection type ", g.ConnectionTypes))}
 	var clock, zone error
 	g.Sources, f.sources = newSources(l.Src)
 	g.Times, clock = newTimes(l.Times)

@@ -116,10 +116,19 @@ func newLimits(l jwt.NatsLimits) Limits {
 // subject and queue group.
 func checkEntries(p Permissions) error {
 	for _, list := range [][]string{p.Publish.Allow, p.Publish.Deny, p.Subscribe.Allow, p.Subscribe.Deny} {
-		for _, entry := range list {
-			if strings.ContainsFunc(entry, isBreak) {
-				return fmt.Errorf("permission %q has white space or a control byte in it", entry)
-			}
+		if err := broken("permission ", list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// broken is an error that names the first text with a control byte in it; what is
+// such a text, or nothing.
+func broken(what string, texts []string) error {
+	for _, t := range texts {
+		if strings.ContainsFunc(t, isBreak) {
+			return fmt.Errorf("%s%q has white space or a control byte in it", what, t)
 		}
 	}
 	return nil
@@ -131,10 +140,8 @@ func isBreak(r rune) bool { return r < ' ' || r == 0x7f }
 
 // checkPlain refuses control bytes.
 func checkPlain(texts ...string) error {
-	for _, t := range texts {
-		if strings.ContainsFunc(t, isBreak) {
-			return fault(ErrInvalid, "%q has white space or a control byte in it", t)
-		}
+	if err := broken("", texts); err != nil {
+		return fault(ErrInvalid, "%v", err)
 	}
 	return nil
 }
