@@ -15,6 +15,11 @@
 // on the hot path, [Set.WhyPublish] and its kin for a person who asks which
 // rule decided.
 //
+// # Mappings
+//
+// A [Transform] makes one subject of another, and a [Ranking] finds the most
+// specific of many subjects that match: what an account's mappings are made of.
+//
 // # How a Set works
 //
 // Each list becomes a trie whose edges are hashes of tokens. It is only as deep
