@@ -356,9 +356,11 @@ func newTemplate(l *jwt.UserPermissionLimits) Template {
 func newMappings(m jwt.Mapping) map[string][]Mapping {
 	out := make(map[string][]Mapping, len(m))
 	for from, to := range m {
+		list := make([]Mapping, 0, len(to)) // an empty one stands too: it keeps wider sources away
 		for _, w := range to {
-			out[string(from)] = append(out[string(from)], Mapping{Subject: string(w.Subject), Weight: int(w.GetWeight()), Cluster: w.Cluster})
+			list = append(list, Mapping{Subject: string(w.Subject), Weight: int(w.GetWeight()), Cluster: w.Cluster})
 		}
+		out[string(from)] = list
 	}
 	return out
 }

@@ -20,10 +20,13 @@ const Unlimited = -1
 type Rules struct {
 	Allow []string `json:"allow,omitempty"`
 	Deny  []string `json:"deny,omitempty"`
+	// Closed is of a template's allow list from which everything was dropped: it
+	// allows nothing, though it is empty.
+	Closed bool `json:"closed,omitempty"`
 }
 
 // Empty reports whether the rules restrict nothing.
-func (r Rules) Empty() bool { return len(r.Allow) == 0 && len(r.Deny) == 0 }
+func (r Rules) Empty() bool { return len(r.Allow) == 0 && len(r.Deny) == 0 && !r.Closed }
 
 // Permissions say what a connection may do. The zero value restricts nothing;
 // a user token that carries it takes the account's default permissions.

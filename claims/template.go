@@ -85,7 +85,8 @@ func (e *TemplateError) Error() string {
 // What cannot be filled in is dropped from an allow list. It refuses the user
 // where leaving it out would allow more: in a deny list, and where an entry names
 // a queue group, for that entry also keeps other groups away from its subject. An
-// allow list from which everything was dropped becomes the deny entry ">".
+// allow list from which everything was dropped becomes the deny entry ">", and
+// stays closed.
 //
 // A value is literal text inside one token (B2): with '*', '>', '.', white space
 // or a control byte in it the user is refused, and the error names the tag. An
@@ -129,10 +130,11 @@ func (e *expander) rules(r Rules, queues bool) (Rules, error) {
 	if err != nil {
 		return Rules{}, err
 	}
-	if len(r.Allow) > 0 && len(allow) == 0 && !slices.Contains(deny, ">") {
+	closed := len(r.Allow) > 0 && len(allow) == 0
+	if closed && !slices.Contains(deny, ">") {
 		deny = append(deny[:len(deny):len(deny)], ">")
 	}
-	return Rules{Allow: allow, Deny: deny}, nil
+	return Rules{Allow: allow, Deny: deny, Closed: closed}, nil
 }
 
 // list is what a template list is for.

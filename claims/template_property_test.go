@@ -170,5 +170,9 @@ func noMore(r *rapid.T, with, without claims.Permissions) {
 }
 
 func compile(p claims.Permissions) *subject.Set {
-	return subject.Compile(subject.Spec{Publish: subject.Rules(p.Publish), Subscribe: subject.Rules(p.Subscribe)})
+	return subject.Compile(subject.Spec{
+		Publish:   subject.Rules{Allow: p.Publish.Allow, Deny: p.Publish.Deny},
+		Subscribe: subject.Rules{Allow: p.Subscribe.Allow, Deny: p.Subscribe.Deny},
+		Closed:    p.Publish.Closed,
+	})
 }

@@ -260,10 +260,10 @@ func TestExpandNothingLeft(t *testing.T) {
 		name     string
 		in, want claims.Rules
 	}{
-		{"everything dropped", claims.Rules{Allow: []string{"{{tag(none)}}"}}, claims.Rules{Allow: []string{}, Deny: []string{">"}}},
-		{"everything dropped, beside a deny", claims.Rules{Allow: []string{"{{tag(none)}}"}, Deny: []string{"x"}}, claims.Rules{Allow: []string{}, Deny: []string{"x", ">"}}},
-		{"everything dropped, all denied already", claims.Rules{Allow: []string{"{{tag(none)}}"}, Deny: []string{">"}}, claims.Rules{Allow: []string{}, Deny: []string{">"}}},
-		{"nothing came out as a subject", claims.Rules{Allow: []string{"{{tag(empty)}}"}}, claims.Rules{Allow: []string{}, Deny: []string{">"}}},
+		{"everything dropped", claims.Rules{Allow: []string{"{{tag(none)}}"}}, claims.Rules{Allow: []string{}, Deny: []string{">"}, Closed: true}},
+		{"everything dropped, beside a deny", claims.Rules{Allow: []string{"{{tag(none)}}"}, Deny: []string{"x"}}, claims.Rules{Allow: []string{}, Deny: []string{"x", ">"}, Closed: true}},
+		{"everything dropped, all denied already", claims.Rules{Allow: []string{"{{tag(none)}}"}, Deny: []string{">"}}, claims.Rules{Allow: []string{}, Deny: []string{">"}, Closed: true}},
+		{"nothing came out as a subject", claims.Rules{Allow: []string{"{{tag(empty)}}"}}, claims.Rules{Allow: []string{}, Deny: []string{">"}, Closed: true}},
 		{"something left", claims.Rules{Allow: []string{"{{tag(none)}}", "x"}}, claims.Rules{Allow: []string{"x"}}},
 		{"nothing there to drop", claims.Rules{Deny: []string{"x"}}, claims.Rules{Deny: []string{"x"}}},
 	} {
