@@ -34,14 +34,24 @@ func limits(_ context.Context, d *decision) *Error {
 }
 
 // connections admits the session if the account has room for it: check and add
-// are one step (B22). An explanation only looks.
+// are one step (B22). An explanation only looks, and a session that lives has its
+// place: a renewal only changes what it is given there.
 func connections(_ context.Context, d *decision) *Error {
-	if d.trace != nil {
-		return exceeded(d.authorizer.directory.room(d.account, d.credentials), d)
+	var reason Reason
+	var stale bool
+	switch d.path {
+	case pathReevaluate:
+		return d.skip("it has its place")
+	case pathExplain:
+		reason = d.authorizer.directory.room(d.account, d.credentials)
+	case pathRenew:
+		d.keep()
+		stale = d.account.place.renew(d)
+	default:
+		d.keep()
+		d.session = newSession(d)
+		reason, stale = d.account.place.admit(d.session, d.account)
 	}
-	d.keep()
-	d.session = newSession(d)
-	reason, stale := d.account.place.admit(d.session)
 	if stale {
 		return errStale
 	}

@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"errors"
+	"hash/maphash"
+	"sync"
 	"sync/atomic"
 
 	"github.com/natsauth/natsauth/claims"
@@ -13,10 +15,7 @@ import (
 // Explain take all of them, so that there is one answer (B1): the loop is take in
 // decision.go, and the fields there are what the steps hand on. CONTRIBUTING tells
 // how to add one.
-var steps = [...]struct {
-	name Step
-	take func(context.Context, *decision) *Error
-}{
+var steps = [...]step{
 	// who is it
 	{StepProxy, proxy},
 	{StepToken, token},
@@ -43,17 +42,28 @@ var steps = [...]struct {
 	{StepConnections, connections},
 }
 
+// step is one of them.
+type step struct {
+	name Step
+	take func(context.Context, *decision) *Error
+}
+
 // Authorizer decides who may connect and what they may do. Make one with [New];
 // the zero Authorizer refuses everyone. It may be used by several goroutines.
 type Authorizer struct {
 	config    Config
-	trust     *trust
+	steps     []step                // the table above, for whoever judges live sessions: its last step leads back there
+	trust     atomic.Pointer[trust] // nil for the zero Authorizer
 	pool      pool
 	tokens    tokens
 	directory directory
 	calendar  calendar
+	agenda    agenda
 	counters  counters
 	closed    atomic.Bool
+	changing  sync.Mutex // held while the trust set changes
+	seed      maphash.Seed
+	unwatch   context.CancelFunc
 }
 
 // New makes an Authorizer. The error says which part of the configuration is
@@ -70,12 +80,20 @@ func New(c Config) (*Authorizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.system == "" && (systemBound(c.Store) || systemBound(c.Resolver)) {
-		return nil, errors.New("auth: the store or the resolver works through the system account, and none is named")
+	if err := c.reaches(t); err != nil {
+		return nil, err
 	}
-	a := &Authorizer{config: c, trust: t}
+	a := &Authorizer{config: c, steps: steps[:], seed: maphash.MakeSeed()}
+	a.trust.Store(t)
 	a.tokens.limit = c.Bounds.CachedBytes
+	a.directory.authorizer = a
+	a.directory.marks.limit = c.Bounds.Marks
 	a.calendar.start(a)
+	watching, cancel := context.WithCancel(context.Background())
+	a.unwatch = cancel
+	for _, w := range c.Watch {
+		go a.watch(watching, w)
+	}
 	return a, nil
 }
 
@@ -87,14 +105,13 @@ func New(c Config) (*Authorizer, error) {
 // for the tz database where a token that is read for the first time names a zone.
 func (a *Authorizer) Connect(ctx context.Context, c Credentials) (*Session, error) {
 	for {
-		d := &decision{authorizer: a, credentials: c}
+		d := a.decide(c, pathConnect)
 		err := d.take(ctx)
 		if err == nil {
-			s := d.session
-			a.tokens.add(d.text, s.user)
-			a.calendar.add(s)
-			a.counters.connected.add(s.user.key[0])
-			return s, nil
+			a.tokens.add(d.text, d.user)
+			a.calendar.add(d.session)
+			a.counters.connected.add(d.user.key[0])
+			return d.session, nil
 		}
 		if err == errStale {
 			continue // the account has changed meanwhile: judge by the new one
@@ -108,7 +125,8 @@ func (a *Authorizer) Connect(ctx context.Context, c Credentials) (*Session, erro
 // outcome. It admits nobody, and counts, caches, saves and spends nothing; it
 // does ask store and resolver for an account that is not in force.
 func (a *Authorizer) Explain(ctx context.Context, c Credentials) Explanation {
-	d := &decision{authorizer: a, credentials: c, trace: &trace{}}
+	d := a.decide(c, pathExplain)
+	d.trace = &trace{}
 	err := d.take(ctx)
 	return d.explain(err)
 }
@@ -117,14 +135,10 @@ func (a *Authorizer) Explain(ctx context.Context, c Credentials) Explanation {
 // bounds, in time, not from the future, and signed by a trusted operator. It
 // changes nothing. The error is an [*Error] of StepTrust.
 func (a *Authorizer) Vouch(accountToken string) (*claims.Account, error) {
-	if a.trust == nil || a.closed.Load() {
+	if !a.open() {
 		return nil, &Error{Reason: AuthorizerClosed, Step: StepTrust}
 	}
-	now := a.config.Clock()
-	found, err := a.vouch(accountToken, now)
-	if err == nil {
-		err = timely(found, now)
-	}
+	found, err := a.timelyVouch(accountToken)
 	if err != nil {
 		return nil, err.at(StepTrust)
 	}
@@ -134,7 +148,7 @@ func (a *Authorizer) Vouch(accountToken string) (*claims.Account, error) {
 // Account gives an account by its public key, looking it up if it is not in
 // force. The error is an [*Error].
 func (a *Authorizer) Account(ctx context.Context, key string) (*Account, error) {
-	if a.trust == nil || a.closed.Load() {
+	if !a.open() {
 		return nil, &Error{Reason: AuthorizerClosed, Step: StepAccount, Account: key}
 	}
 	found, err := a.account(ctx, key, a.config.Clock())
@@ -149,7 +163,7 @@ func (a *Authorizer) Account(ctx context.Context, key string) (*Account, error) 
 // InForce gives the view of an account that is in force, without I/O: the last
 // one that was found and not expired.
 func (a *Authorizer) InForce(key string) (*Account, bool) {
-	if a.trust == nil {
+	if !a.open() {
 		return nil, false
 	}
 	found := a.directory.inForce(key)
@@ -162,7 +176,7 @@ func (a *Authorizer) InForce(key string) (*Account, bool) {
 // Sweep ends the sessions whose time is over now, and sends Expiring events that
 // are due. A timer does the same; tests with a clock of their own call it.
 func (a *Authorizer) Sweep() {
-	if a.trust != nil {
+	if a.trust.Load() != nil {
 		a.calendar.sweep()
 	}
 }
@@ -170,15 +184,19 @@ func (a *Authorizer) Sweep() {
 // Close ends every session and every look-up. Afterwards everyone is refused.
 // Closing again does nothing; the error is always nil.
 func (a *Authorizer) Close() error {
-	if a.trust == nil || a.closed.Swap(true) {
+	if a.trust.Load() == nil || a.closed.Swap(true) {
 		return nil
 	}
+	a.unwatch()
 	a.calendar.stop()
 	for _, s := range a.directory.close() {
 		s.end(&Error{Reason: AuthorizerClosed, Step: StepLive})
 	}
 	return nil
 }
+
+// open says whether there is anything to ask.
+func (a *Authorizer) open() bool { return a.trust.Load() != nil && !a.closed.Load() }
 
 // refused counts and logs one refusal.
 func (a *Authorizer) refused(err *Error, c Credentials) {

@@ -15,7 +15,6 @@ type calendar struct {
 
 	mu    sync.Mutex
 	timer *time.Timer  // guarded by mu
-	told  []endState   // guarded by mu; what was logged of each operator
 	next  atomic.Int64 // when the timer has to fire, in ns since 1970; 0: never
 }
 
@@ -56,8 +55,8 @@ func (p *page) Pop() any {
 // due is when something has to be done about a session: announce its end, then
 // end it.
 func (p *page) due(s *Session) int64 {
-	at := s.expires.Load()
-	if s.warned || p.warn == 0 {
+	at := s.standing.Load().until
+	if s.warned || p.warn == 0 || at == 0 {
 		return at
 	}
 	return at - p.warn
@@ -68,28 +67,54 @@ func (c *calendar) start(a *Authorizer) {
 	for i := range c.pages {
 		c.pages[i].warn = int64(a.config.Warn)
 	}
-	c.told = make([]endState, len(a.trust.operators))
 	if next := c.operators(a.config.Clock().UnixNano()); next != 0 {
 		c.wake(next)
 	}
 }
 
 // page of a session: by a byte of its user's key, which is as good as random.
-func (c *calendar) page(s *Session) *page { return &c.pages[int(s.user.key[0])%len(c.pages)] }
+func (c *calendar) page(s *Session) *page {
+	return &c.pages[int(s.standing.Load().user.key[0])%len(c.pages)]
+}
 
-// add takes a session in, if anything ends it.
+// add takes a session in, if it has an end of its own; that of its account is in
+// the agenda.
 func (c *calendar) add(s *Session) {
-	if s.expires.Load() == 0 {
+	if s.standing.Load().until == 0 {
 		return
 	}
 	p := c.page(s)
 	p.mu.Lock()
-	if s.ended.Load() == nil {
-		heap.Push(p, s)
-	}
-	due := p.due(s)
+	due := p.enter(s)
 	p.mu.Unlock()
 	c.wake(due)
+}
+
+// enter writes a session down, and gives when it is due; 0: never. p.mu is held.
+func (p *page) enter(s *Session) int64 {
+	due := p.due(s)
+	if due != 0 && s.slot < 0 && s.ended.Load() == nil {
+		heap.Push(p, s)
+	}
+	return due
+}
+
+// change gives a session another standing, and with it another end.
+func (c *calendar) change(s *Session, st *standing) {
+	p := c.page(s)
+	p.mu.Lock()
+	if s.slot >= 0 {
+		heap.Remove(p, int(s.slot))
+	}
+	old := s.standing.Load()
+	s.warned = s.warned && old.until == st.until
+	s.standing.Store(st)
+	old.next.Store(nil) // the first one stays with its session, and would hold all that came after it
+	due := p.enter(s)
+	p.mu.Unlock()
+	if due != 0 {
+		c.wake(due)
+	}
 }
 
 func (c *calendar) remove(s *Session) {
@@ -136,6 +161,7 @@ func (c *calendar) sweep() {
 		}
 		next = sooner(next, c.pages[i].first())
 	}
+	next = sooner(next, c.authorizer.attendAll(now))
 	if next != 0 {
 		c.wake(next)
 	}
@@ -163,7 +189,10 @@ func (p *page) first() int64 {
 
 // settle ends a session, or announces its end and writes it down for later.
 func (c *calendar) settle(s *Session, now int64) {
-	end := s.deadline()
+	end := s.standing.Load().ownEnd()
+	if end.at == 0 { // it was renewed meanwhile, and has none
+		return
+	}
 	if end.at <= now {
 		s.end(&Error{Reason: endings[end.by].reason, Step: StepLive, Evidence: []Fact{{"ended", stamp(end.at / int64(time.Second))}}})
 		return
@@ -192,7 +221,7 @@ const (
 // that it has (B12), and tells when to look again.
 func (c *calendar) operators(now int64) int64 {
 	var next int64
-	for i, o := range c.authorizer.trust.operators {
+	for _, o := range c.authorizer.trust.Load().operators {
 		end := nanos(o.window().Expires)
 		if end == 0 {
 			continue
@@ -206,7 +235,7 @@ func (c *calendar) operators(now int64) int64 {
 		default:
 			next = sooner(next, warn)
 		}
-		if c.news(i, state) {
+		if c.news(o, state) {
 			c.logOperator(o, state)
 		}
 	}
@@ -214,13 +243,13 @@ func (c *calendar) operators(now int64) int64 {
 }
 
 // news says whether a state was not logged yet.
-func (c *calendar) news(operator int, s endState) bool {
+func (c *calendar) news(o *operator, s endState) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s <= c.told[operator] {
+	if s <= o.told {
 		return false
 	}
-	c.told[operator] = s
+	o.told = s
 	return true
 }
 

@@ -23,15 +23,18 @@ func TestCalendarForgets(t *testing.T) {
 	a, err := New(Config{Trust: Trust{Keys: []string{key}}, Resolver: resolver.Func(nil)})
 	require.NoError(t, err)
 	defer a.Close()
-	account := &Account{claims: &claims.Account{Limits: claims.AccountLimits{Connections: 100}}, place: &place{}}
+	account := &Account{
+		claims: &claims.Account{Limits: claims.AccountLimits{Connections: 100}},
+		place:  &place{authorizer: a}, trust: a.trust.Load(),
+	}
 	account.place.current.Store(account)
 	var sessions []*Session
 	for i := range 20 {
-		s := &Session{authorizer: a, user: &user{}, slot: -1}
-		s.user.key[0] = byte(i % 2) // two pages
-		s.account.Store(account)
-		s.expires.Store(time.Now().Add(time.Hour + time.Duration(i)).UnixNano())
-		account.place.admit(s)
+		s := &Session{place: account.place, slot: -1}
+		s.admitted.user, s.admitted.until = &user{}, time.Now().Add(time.Hour+time.Duration(i)).UnixNano()
+		s.admitted.user.key[0] = byte(i % 2) // two pages
+		s.standing.Store(&s.admitted)
+		account.place.admit(s, account)
 		a.calendar.add(s)
 		sessions = append(sessions, s)
 	}
@@ -41,7 +44,8 @@ func TestCalendarForgets(t *testing.T) {
 		s.Close()
 		require.Equal(t, 19-i, held())
 	}
-	require.Nil(t, account.place.first)
+	require.Empty(t, account.place.groups)
+	require.Zero(t, account.place.users.count)
 	require.Zero(t, account.place.connections)
 }
 
@@ -49,12 +53,36 @@ func TestCalendarForgets(t *testing.T) {
 // that changes between its look-up and the admission is looked at again.
 func TestB6StaleAdmission(t *testing.T) {
 	t.Parallel()
-	old, now := &Account{claims: &claims.Account{}, place: &place{}}, &Account{}
-	old.place.current.Store(now)
-	s := &Session{authorizer: &Authorizer{}}
-	s.account.Store(old)
-	reason, stale := old.place.admit(s)
-	require.Equal(t, ReasonNone, reason)
-	require.True(t, stale)
-	require.Nil(t, old.place.first, "nobody was added")
+	a := &Authorizer{}
+	trusted, another := &trust{}, &trust{}
+	a.trust.Store(trusted)
+	p := &place{authorizer: a}
+	view := &Account{claims: &claims.Account{Limits: claims.AccountLimits{Connections: 100}}, place: p, trust: trusted}
+	for name, change := range map[string]func(){
+		"another view":      func() { p.current.Store(&Account{}) },
+		"no view":           func() { p.current.Store(nil) },
+		"another trust set": func() { a.trust.Store(another) },
+		"given up":          func() { p.gone = true },
+	} {
+		s := &Session{place: p}
+		s.admitted.user = &user{}
+		s.standing.Store(&s.admitted)
+		p.gone = false
+		p.current.Store(view)
+		a.trust.Store(trusted)
+		change()
+		reason, stale := p.admit(s, view)
+		require.Equal(t, ReasonNone, reason, name)
+		require.True(t, stale, name)
+		require.Empty(t, p.groups, "nobody was added")
+	}
+	a.trust.Store(trusted)
+	p.gone = false
+	p.current.Store(view)
+	s := &Session{place: p}
+	s.admitted.user = &user{}
+	s.standing.Store(&s.admitted)
+	_, stale := p.admit(s, view)
+	require.False(t, stale, "as it was decided")
+	require.Len(t, p.groups, 1)
 }

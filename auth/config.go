@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
@@ -24,6 +25,27 @@ type Config struct {
 	// Mirror asks the Resolver first, and the Store where it is unavailable.
 	Mirror bool
 
+	// Watch are told apart from questions: what they say of an account leads to a
+	// look-up. They are followed until the Authorizer is closed.
+	Watch []resolver.Watcher
+	// Refresh is how often an account in force is looked up again, so that
+	// revocations arrive through a resolver that only answers questions; 0: never.
+	// Not found takes the account out of force.
+	Refresh time.Duration
+	// MaxStale is how long an account stays in force after a look-up could not be
+	// answered; 0: until its own expiry (B9).
+	MaxStale time.Duration
+	// OnAccount is told of every account that came into force, has another view, or
+	// went out of force, after it has: in order for each account, what changes while
+	// it runs together, and in a goroutine that lives only while there is something
+	// to tell. No lock is held, and a slow one holds nobody up. An account that
+	// leaves memory because nobody uses it is not told. nil: nobody.
+	OnAccount func(AccountEvent)
+	// Audit is told of every change of an account or of the trust set, done or
+	// refused; nil: nobody, the Logger apart. It is called by whoever made the
+	// change, and should return soon: clients wait for a look-up that tells it.
+	Audit func(AuditRecord)
+
 	// MaxSkew is how far ahead of our clock an account token may be issued;
 	// 0: five minutes (B4).
 	MaxSkew time.Duration
@@ -34,20 +56,31 @@ type Config struct {
 	// ServerVersion, major.minor.patch, is what assert_server_version of an
 	// operator is held against. Empty is older than every version.
 	ServerVersion string
+	// Cluster is the name of the broker's cluster, for the destinations of
+	// mappings that are for one cluster only; empty: it is in none (F093).
+	Cluster string
 	// Location is where the hours of users count that name no location; nil:
 	// time.Local.
 	Location *time.Location
 	// Clock tells the time; nil: time.Now. A decision goes by one reading of it; a
 	// look-up takes another, and so does each question to a session that has an end.
 	Clock func() time.Time
-	// Logger is told of refused connections (info), of operators whose token ends
-	// (warning) and of account tokens that could not be saved (warning); nil: nobody.
+	// Rand chooses among the weighted destinations of mappings, and is behind
+	// their random function; nil: a source that is seeded at random. The Authorizer
+	// asks it one call at a time, from any goroutine: leave it to one Authorizer.
+	Rand *rand.Rand
+	// Logger is told of refused connections and of what Audit is told (info), of
+	// operators whose token ends, account tokens that could not be saved and watchers
+	// that gave up (warning); nil: nobody.
 	Logger *slog.Logger
 	Bounds Bounds
 
 	// AllowDottedTemplateValues lets a value in a scope's template hold dots, for
 	// users that are named by e-mail address (B2).
 	AllowDottedTemplateValues bool
+	// KeepOnScopeChange gives live users of a scoped signing key what its changed
+	// scope gives, in place; without it they are closed, as nats-server does.
+	KeepOnScopeChange bool
 	// OperatorExpiryCloses ends live sessions when their operator's token expires;
 	// without it only new ones are refused (B12).
 	OperatorExpiryCloses bool
@@ -80,6 +113,12 @@ type Bounds struct {
 	// Expansions is how many entries a template list may grow to; default
 	// [claims.MaxExpansions], 4,096.
 	Expansions int
+	// Marks is how many accounts that are out of force are remembered by the time
+	// of their last token, so that no older one comes back (B4); default 65,536.
+	Marks int
+	// Idle is how long an account stays in memory after its last session; default
+	// 10 minutes.
+	Idle time.Duration
 	// ReplyGrants is how many reply subjects one session may owe an answer to; a
 	// further one takes the place of the oldest; default 65,536.
 	ReplyGrants int
@@ -90,6 +129,14 @@ type Bounds struct {
 func systemBound(r resolver.Resolver) bool {
 	b, ok := r.(resolver.SystemBound)
 	return ok && b.SystemBound()
+}
+
+// reaches says what is missing for the store and the resolver to work.
+func (c Config) reaches(t *trust) error {
+	if t.system == "" && (systemBound(c.Store) || systemBound(c.Resolver)) {
+		return errors.New("auth: the store or the resolver works through the system account, and none is named")
+	}
+	return nil
 }
 
 // checked gives the configuration with every default in place.
@@ -103,8 +150,8 @@ func (c Config) checked() (Config, error) {
 	if c.MaxSkew < 0 {
 		return c, errors.New("auth: Config.MaxSkew is negative")
 	}
-	if c.Warn < 0 {
-		return c, errors.New("auth: Config.Warn is negative")
+	if c.Warn < 0 || c.Refresh < 0 || c.MaxStale < 0 {
+		return c, errors.New("auth: Config.Warn, Config.Refresh or Config.MaxStale is negative")
 	}
 	c.MaxSkew = cmp.Or(c.MaxSkew, 5*time.Minute)
 	c.Location = cmp.Or(c.Location, time.Local)
@@ -112,6 +159,7 @@ func (c Config) checked() (Config, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
+	c.Rand = shared(c.Rand)
 	var err error
 	c.Bounds, err = c.Bounds.checked()
 	return c, err
@@ -130,6 +178,7 @@ func (b Bounds) checked() (Bounds, error) {
 		{"Imports", &b.Imports, 10_000},
 		{"Exports", &b.Exports, 10_000},
 		{"Expansions", &b.Expansions, claims.MaxExpansions},
+		{"Marks", &b.Marks, 65_536},
 		{"ReplyGrants", &b.ReplyGrants, 65_536},
 	} {
 		if *f.value < 0 {
@@ -140,9 +189,10 @@ func (b Bounds) checked() (Bounds, error) {
 	if b.TokenBytes > claims.MaxTokenSize {
 		return b, fmt.Errorf("auth: Bounds.TokenBytes is over %d", claims.MaxTokenSize)
 	}
-	if b.LookupTime < 0 || b.MissTime < 0 {
-		return b, errors.New("auth: Bounds.LookupTime or Bounds.MissTime is negative")
+	if b.LookupTime < 0 || b.MissTime < 0 || b.Idle < 0 {
+		return b, errors.New("auth: Bounds.LookupTime, Bounds.MissTime or Bounds.Idle is negative")
 	}
+	b.Idle = cmp.Or(b.Idle, 10*time.Minute)
 	b.LookupTime = cmp.Or(b.LookupTime, 5*time.Second)
 	b.MissTime = cmp.Or(b.MissTime, time.Second)
 	b.CachedBytes = cmp.Or(b.CachedBytes, 64<<20)

@@ -7,15 +7,30 @@ import (
 	"github.com/natsauth/natsauth/claims"
 )
 
+// path is on what occasion a decision is made. The steps are the same.
+type path uint8
+
+const (
+	pathConnect    path = iota
+	pathExplain         // look, and tell everything
+	pathRenew           // a live session shows a new token
+	pathReevaluate      // the account of a live session has changed, or the trust in it
+)
+
 // decision is the state of one evaluation: what the steps so far have found. It
 // belongs to one goroutine.
 type decision struct {
 	authorizer  *Authorizer
+	trust       *trust // of the moment in which it began
+	path        path
+	live        *Session // that is judged again; nil for connect and explain
 	credentials Credentials
 	trace       *trace // nil: nobody asks for the details
 	now         time.Time
 
 	proxy    string        // the proxy's key, once its signature is good
+	proven   bool          // the client holds the user's key
+	sentinel bool          // the client showed no token that counts
 	text     string        // the token that was chosen
 	user     *user         // as it stands in the token
 	held     *Error        // a failed proof of possession that a scope may still excuse
@@ -38,23 +53,30 @@ const (
 	fromAccount = "account defaults"
 )
 
+// decide makes a decision that has not begun.
+func (a *Authorizer) decide(c Credentials, p path) *decision {
+	d := &decision{authorizer: a, trust: a.trust.Load(), path: p, credentials: c}
+	if d.trust != nil {
+		d.now = a.config.Clock()
+	}
+	return d
+}
+
 // take runs the steps until one refuses.
 func (d *decision) take(ctx context.Context) *Error {
-	a := d.authorizer
-	if a.trust == nil || a.closed.Load() {
+	if d.trust == nil || d.authorizer.closed.Load() {
 		return &Error{Reason: AuthorizerClosed}
 	}
-	d.now = a.config.Clock()
-	for i := range steps {
-		err := steps[i].take(ctx, d)
-		d.trace.end(steps[i].name, err)
+	for _, step := range d.authorizer.steps {
+		err := step.take(ctx, d)
+		d.trace.end(step.name, err)
 		if err == nil {
 			continue
 		}
 		if err == errStale {
 			return err
 		}
-		return d.attribute(err, steps[i].name)
+		return d.attribute(err, step.name)
 	}
 	return nil
 }

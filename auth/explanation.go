@@ -113,8 +113,8 @@ func (d *decision) explain(err *Error) Explanation {
 	if d.rights != nil {
 		x.Permissions, x.Limits = d.rights.permissions, d.limits
 	}
-	end := chainEnd(&d.user.claims, d.hours, d.account, d.authorizer.config.OperatorExpiryCloses)
-	if end.at != 0 {
+	st := d.standing()
+	if end := (given{&st, d.account}).end(); end.at != 0 {
 		x.Expires, x.ExpiresBy = time.Unix(0, end.at).UTC(), endings[end.by].name
 	}
 	return x

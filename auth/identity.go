@@ -18,7 +18,10 @@ import (
 // at all. Without either it decides nothing (nats-server v2.15 server/auth.go
 // proxyCheck).
 func proxy(_ context.Context, d *decision) *Error {
-	sig, keys := d.credentials.ProxySignature, d.authorizer.trust.proxies
+	if d.live != nil {
+		return provenProxy(d)
+	}
+	sig, keys := d.credentials.ProxySignature, d.trust.proxies
 	if sig == "" || len(keys) == 0 {
 		return d.skip("no proxy signature, or no trusted proxies")
 	}
@@ -31,12 +34,32 @@ func proxy(_ context.Context, d *decision) *Error {
 	return nil
 }
 
+// provenProxy is proxy for a live session: its proxy's signature was good, and has
+// to be a trusted proxy's still.
+func provenProxy(d *decision) *Error {
+	key, keys := d.live.through(), d.trust.proxies
+	if key == "" || len(keys) == 0 {
+		return d.skip("no proxy signature, or no trusted proxies")
+	}
+	if !slices.Contains(keys, key) {
+		return &Error{Reason: ProxyUntrusted}
+	}
+	d.proxy = key
+	return nil
+}
+
 // token chooses the user token and reads it: an MQTT client's password if it is
 // a token, else what CONNECT carries, else the sentinel. A token that cannot be
 // read gives way to the next; one that can, and breaks a rule, does not
 // (nats-server v2.15 server/auth.go).
 func token(_ context.Context, d *decision) *Error {
-	shown := [...]string{"", d.credentials.JWT, d.authorizer.trust.sentinel}
+	switch d.path {
+	case pathRenew:
+		return renewedToken(d)
+	case pathReevaluate:
+		return knownToken(d)
+	}
+	shown := [...]string{"", d.credentials.JWT, d.trust.sentinel}
 	if d.credentials.ConnectionType.mqtt() {
 		shown[0] = d.credentials.Password
 	}
@@ -46,6 +69,7 @@ func token(_ context.Context, d *decision) *Error {
 			continue
 		}
 		if i == len(shown)-1 {
+			d.sentinel = true
 			d.fact("sentinel", "stands in")
 		}
 		if err = d.read(text); err == nil || err.Reason == TokenInvalid {
@@ -56,6 +80,34 @@ func token(_ context.Context, d *decision) *Error {
 		return &Error{Reason: TokenMissing}
 	}
 	return err
+}
+
+// renewedToken reads the token that a live session shows: it must be the same
+// user's, in the same account (B16). Nothing stands in for it.
+func renewedToken(d *decision) *Error {
+	if d.credentials.JWT == "" {
+		return &Error{Reason: TokenMissing}
+	}
+	if err := d.read(d.credentials.JWT); err != nil {
+		return err
+	}
+	was := d.live.standing.Load().user
+	if d.user.key != was.key || d.user.claims.Account() != was.claims.Account() {
+		return &Error{Reason: UserMismatch, Evidence: []Fact{{"session", was.claims.Key}}}
+	}
+	return nil
+}
+
+// knownToken takes the token of a live session as it was read. Whoever came in by
+// the sentinel needs the same sentinel still.
+func knownToken(d *decision) *Error {
+	if !d.live.sentinel {
+		return nil
+	}
+	if u, err := claims.ParseUser(d.trust.sentinel); err == nil && u.Digest == d.user.claims.Digest {
+		return nil
+	}
+	return &Error{Reason: TokenMissing}
 }
 
 // read finds a token in the cache, by its exact text, or parses it.
@@ -117,10 +169,10 @@ func validity(_ context.Context, d *decision) *Error {
 
 // pinned refuses accounts outside the pinned set.
 func pinned(_ context.Context, d *decision) *Error {
-	if d.authorizer.trust.pinned == nil {
+	if d.trust.pinned == nil {
 		return d.skip("no account is pinned")
 	}
-	if !d.authorizer.trust.isPinned(d.user.claims.Account()) {
+	if !d.trust.isPinned(d.user.claims.Account()) {
 		return &Error{Reason: AccountNotPinned}
 	}
 	return nil
@@ -135,8 +187,9 @@ func possession(_ context.Context, d *decision) *Error {
 	if u.Grant.Bearer {
 		return d.skip("a bearer needs no signature")
 	}
-	err := nonce.VerifyKey(d.credentials.Nonce, d.user.key[:], d.credentials.Signature)
+	err := d.proof()
 	if err == nil {
+		d.proven = true
 		return nil
 	}
 	refusal := &Error{Reason: signatureReason(err), Err: err}
@@ -145,6 +198,19 @@ func possession(_ context.Context, d *decision) *Error {
 		return d.skip("not proven; the scope may excuse it")
 	}
 	return refusal
+}
+
+// proof is what is wrong with the client's proof. What a live session has proven it
+// need not prove again.
+func (d *decision) proof() error {
+	switch {
+	case d.path != pathReevaluate:
+		return nonce.VerifyKey(d.credentials.Nonce, d.user.key[:], d.credentials.Signature)
+	case d.live.proven:
+		return nil
+	default:
+		return nonce.ErrNoSignature
+	}
 }
 
 // scopeMayExcuse says whether a scope may still make a bearer of the user: it
@@ -185,10 +251,16 @@ func heldSignature(_ context.Context, d *decision) *Error {
 func account(ctx context.Context, d *decision) *Error {
 	key, a := d.user.claims.Account(), d.authorizer
 	var err *Error
-	if d.trace == nil {
-		d.account, err = a.account(ctx, key, d.now)
-	} else {
+	switch d.path {
+	case pathReevaluate: // d.account is what it is judged by
+		d.distrust = d.outlived()
+	case pathExplain:
 		d.account, err = a.look(ctx, key, d.now)
+	default:
+		d.account, err = a.account(ctx, key, d.now)
+		if err == nil && d.account.trust != d.trust {
+			return errStale // what was judged by the trust set of before
+		}
 	}
 	switch {
 	case err != nil && err.Reason.distrusts():
@@ -204,12 +276,28 @@ func account(ctx context.Context, d *decision) *Error {
 	return nil
 }
 
+// outlived is why the account of a live session may not be believed any more. The end
+// of an operator's token ends no session but by the switch (B12).
+func (d *decision) outlived() *Error {
+	err := timely(d.account, d.now)
+	if err == nil || d.authorizer.config.OperatorExpiryCloses {
+		return err
+	}
+	if err.Reason == OperatorExpired || err.Reason == OperatorNotYet {
+		return d.account.untimely(d.now)
+	}
+	return err
+}
+
 // trusted wants a trusted operator to vouch for the account, both of them at
 // this time. The judgement is that of vouch and timely in lookup.go, on what is
 // in force and on what was found alike.
 func trusted(_ context.Context, d *decision) *Error {
 	if d.distrust != nil {
 		return d.distrust
+	}
+	if d.path == pathConnect || d.path == pathRenew {
+		d.account.trust.signers[d.account.claims.Issuer].use.note(d.now)
 	}
 	d.fact("operator", d.account.operator.key)
 	d.fact("signed_by", d.account.claims.Issuer)

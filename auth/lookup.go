@@ -14,13 +14,17 @@ import (
 // directory knows the accounts in force, and finds those that are not. Readers
 // of accounts in force take no lock.
 type directory struct {
-	places sync.Map // account key -> *place
+	authorizer *Authorizer
+	places     sync.Map // account key -> *place
+	remotes    remotes
+	marks      marks // of accounts that are out of force
 
 	mu      sync.Mutex
 	flights map[string]*flight // guarded by mu
 	looks   int                // guarded by mu; explanations that are asking
 	misses  misses             // guarded by mu
-	closed  bool               // guarded by mu
+	turns   turns
+	closed  bool // guarded by mu
 }
 
 // flight is one look-up under way, and what everybody who waits for it gets.
@@ -30,6 +34,7 @@ type flight struct {
 	cancel  context.CancelFunc
 	account *Account
 	err     *Error
+	again   bool // guarded by directory.mu; somebody wants a later answer
 }
 
 // place gives the account's place, made when it is first needed.
@@ -37,28 +42,37 @@ func (d *directory) place(key string) *place {
 	if p, ok := d.places.Load(key); ok {
 		return p.(*place)
 	}
-	p, _ := d.places.LoadOrStore(key, &place{})
+	d.remotes.mu.Lock() // what other nodes count is there from the beginning
+	defer d.remotes.mu.Unlock()
+	p, _ := d.places.LoadOrStore(key, &place{authorizer: d.authorizer, key: key, remote: d.remotes.sums[key]})
 	return p.(*place)
+}
+
+// known gives the account's place, if it has one.
+func (d *directory) known(key string) *place {
+	if p, ok := d.places.Load(key); ok {
+		return p.(*place)
+	}
+	return nil
 }
 
 // inForce gives the view in force, whatever the time.
 func (d *directory) inForce(key string) *Account {
-	if p, ok := d.places.Load(key); ok {
-		return p.(*place).current.Load()
+	if p := d.known(key); p != nil {
+		return p.current.Load()
 	}
 	return nil
 }
 
 // room says whether the account has room for one more connection now.
 func (d *directory) room(a *Account, c Credentials) Reason {
-	p, ok := d.places.Load(a.Key())
-	if !ok {
-		p = &place{}
+	p := d.known(a.Key())
+	if p == nil {
+		p = &place{remote: d.remotes.sum(a.Key())}
 	}
-	there := p.(*place)
-	there.mu.Lock()
-	defer there.mu.Unlock()
-	return there.room(c.ConnectionType, c.Internal, a.claims.Limits)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.room(c.ConnectionType, c.Internal, a.claims.Limits)
 }
 
 // close ends the look-ups under way and gives the sessions to be ended.
@@ -80,10 +94,10 @@ func (d *directory) close() []*Session {
 // account finds the account that a user names: the view in force while its time
 // and its operator's last, or what a look-up brings. Only this may wait.
 func (a *Authorizer) account(ctx context.Context, key string, now time.Time) (*Account, *Error) {
-	if held := a.directory.inForce(key); held != nil && held.usable(now) {
+	if held := a.seated(key); held != nil && held.usable(now) {
 		return held, nil
 	}
-	f, err := a.fly(ctx, key, now)
+	f, err := a.fly(ctx, key, now, a.config.Bounds.Lookups)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +125,13 @@ func (f *flight) wait(ctx context.Context) (*Account, *Error) {
 // nothing behind.
 func (a *Authorizer) look(ctx context.Context, key string, now time.Time) (*Account, *Error) {
 	held := a.directory.inForce(key)
+	if held != nil && held.trust != a.trust.Load() { // it is about to be judged anew
+		view, err := a.believe(held, a.trust.Load())
+		if err != nil {
+			return nil, err
+		}
+		held = view
+	}
 	if held != nil && held.usable(now) {
 		return held, nil
 	}
@@ -120,14 +141,14 @@ func (a *Authorizer) look(ctx context.Context, key string, now time.Time) (*Acco
 	defer a.directory.end()
 	ctx, cancel := context.WithTimeout(ctx, a.config.Bounds.LookupTime)
 	defer cancel()
-	found, err := a.find(ctx, key, false)
-	if err != nil || held == nil || held.claims.Digest == found.claims.Digest {
-		return found, err
+	got := a.ask(ctx, key, false)
+	if got.err == nil {
+		got.err = a.directory.admits(held, got.account, resolver.Merge)
 	}
-	if err := found.rollback(held); err != nil {
-		return nil, err
+	if got.err != nil {
+		return nil, got.err
 	}
-	return found, nil
+	return got.account, nil
 }
 
 // begin makes room for an explanation to ask, or says why there is none. One of
@@ -167,8 +188,9 @@ func (d *directory) turnAway(key string, now time.Time, most int) *Error {
 }
 
 // fly joins the look-up that is under way for the account, or starts one within
-// the bounds. One account is looked up once, however many ask (B7).
-func (a *Authorizer) fly(ctx context.Context, key string, now time.Time) (*flight, *Error) {
+// the bounds, of which this caller may fill most. One account is looked up once,
+// however many ask (B7).
+func (a *Authorizer) fly(ctx context.Context, key string, now time.Time, most int) (*flight, *Error) {
 	d := &a.directory
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -176,7 +198,7 @@ func (a *Authorizer) fly(ctx context.Context, key string, now time.Time) (*fligh
 		a.counters.lookupsJoined.Add(1)
 		return f, nil
 	}
-	if err := d.turnAway(key, now, a.config.Bounds.Lookups); err != nil {
+	if err := d.turnAway(key, now, most); err != nil {
 		a.counters.turnedAway.Add(1)
 		return nil, err
 	}
@@ -197,38 +219,29 @@ func (a *Authorizer) fly(ctx context.Context, key string, now time.Time) (*fligh
 func (a *Authorizer) land(ctx context.Context, key string, f *flight) {
 	defer f.cancel() // after close: whoever waits sees the end before the time is up
 	defer close(f.done)
-	found, err := a.find(ctx, key, true)
-	if err == nil {
-		f.account, err = a.install(found)
+	got := a.ask(ctx, key, true)
+	var o outcome
+	if got.err == nil {
+		o, got.err = a.commit(got.account, resolver.Merge, false)
 	}
-	f.err = err
-	d := &a.directory
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.flights, key)
-	if err != nil && err.Reason != AccountUnavailable {
-		d.misses.add(key, err, a.config.Clock().Add(a.config.Bounds.MissTime), a.config.Bounds.Misses)
+	f.account, f.err = o.now, got.err
+	a.auditLookup(ctx, key, o, got)
+	a.confirmed(ctx, key, got)
+	if a.directory.arrive(key, f, a.config.Clock().Add(a.config.Bounds.MissTime)) {
+		defer a.refresh(key)
 	}
 }
 
-// install puts a view in force, unless a newer one is there already (B4).
-func (a *Authorizer) install(found *Account) (*Account, *Error) {
-	p := a.directory.place(found.Key())
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	held := p.current.Load()
-	switch {
-	case held == nil:
-	case held.claims.Digest == found.claims.Digest:
-		return held, nil // one content has one issuer, and so one operator of this trust set
-	default:
-		if err := found.rollback(held); err != nil {
-			return nil, err
-		}
+// arrive ends a flight, and remembers until then what it did not find. It reports
+// whether somebody asked for a later answer; then there is nothing to remember.
+func (d *directory) arrive(key string, f *flight, until time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.flights, key)
+	if f.err != nil && f.err.Reason != AccountUnavailable && !f.again {
+		d.misses.add(key, f.err, until, d.authorizer.config.Bounds.Misses)
 	}
-	found.place, found.defaults = p, a.pool.right(found.claims.DefaultPermissions)
-	p.current.Store(found)
-	return found, nil
+	return f.again && !d.closed
 }
 
 // mark is what the rule about rollbacks needs to know.
@@ -236,34 +249,70 @@ func mark(c *claims.Account) resolver.Mark {
 	return resolver.Mark{IssuedAt: c.IssuedAt, Digest: c.Digest}
 }
 
-// rollback is the error for an account that may not take the place of what is
-// held (B4); nil if it may.
-func (a *Account) rollback(held *Account) *Error {
-	if ok, _ := resolver.Merge.Admits(mark(held.claims), mark(a.claims)); ok {
+// admits is the rule about rollbacks (B4): whether a view may take the place of
+// what is held, or, where nothing is, of what was. What was removed comes back with
+// a newer token, or by a push.
+func (d *directory) admits(held, next *Account, m resolver.Mode) *Error {
+	was, why := resolver.Mark{}, ReasonNone
+	if held != nil {
+		was = mark(held.claims)
+	} else {
+		was, why = d.marks.get(next.Key())
+	}
+	have := mark(next.claims)
+	back := why == AccountRemoved && m == resolver.Merge && have.IssuedAt <= was.IssuedAt
+	if !back && was == have || was == (resolver.Mark{}) {
 		return nil
 	}
-	return &Error{Reason: AccountRollback, Evidence: []Fact{
-		{"issued", stamp(a.claims.IssuedAt)}, {"held", stamp(held.claims.IssuedAt)},
-	}}
+	ok, err := m.Admits(was, have)
+	switch {
+	case back:
+		return &Error{Reason: AccountRemoved, Evidence: []Fact{{"issued", stamp(have.IssuedAt)}}}
+	case !ok:
+		return &Error{Reason: AccountRollback, Err: err, Evidence: []Fact{
+			{"issued", stamp(have.IssuedAt)}, {"held", stamp(was.IssuedAt)},
+		}}
+	}
+	return nil
 }
 
-// find asks store and resolver in their order and gives the first account that
-// can be used now. save keeps what came from upstream.
-func (a *Authorizer) find(ctx context.Context, key string, save bool) (*Account, *Error) {
+// answer is what a look-up has come to.
+type answer struct {
+	account     *Account // with an error: the one that it is about, where one was read
+	err         *Error
+	unconfirmed bool // the Store's, because upstream could not be asked
+}
+
+// ask looks an account up. One that nobody could confirm for too long comes back when
+// upstream has it, and not before (B9).
+func (a *Authorizer) ask(ctx context.Context, key string, save bool) answer {
+	got := a.find(ctx, key, save)
+	if _, why := a.directory.marks.get(key); got.err == nil && got.unconfirmed && why == AccountStale {
+		got.err = &Error{Reason: AccountStale}
+	}
+	return got
+}
+
+// find asks store and resolver in their order and gives the first account that can be
+// used now. For an account that is in force, and where Mirror is set, upstream comes
+// first: it may know more. save keeps what came from there.
+func (a *Authorizer) find(ctx context.Context, key string, save bool) answer {
 	store := func() (*Account, *Error) { return a.askStore(ctx, key) }
-	first, second := store, func() (*Account, *Error) { return a.askUpstream(ctx, key, save) }
-	if a.config.Mirror {
-		first, second = second, first
+	upstream := func() (*Account, *Error) { return a.askUpstream(ctx, key, save) }
+	first, second := store, upstream
+	turned := a.config.Mirror || a.config.Resolver != nil && a.directory.inForce(key) != nil
+	if turned {
+		first, second = upstream, store
 	}
 	found, err := first()
 	if err == nil || a.config.Mirror && err.Reason != AccountUnavailable {
-		return found, err // a mirror believes what upstream says, "not found" too
+		return answer{account: found, err: err} // a mirror believes what upstream says, "not found" too
 	}
-	found, other := second()
-	if other == nil {
-		return found, nil
+	next, other := second()
+	if other == nil || graver(err, other) == other {
+		return answer{account: next, err: other, unconfirmed: turned && err.Reason == AccountUnavailable}
 	}
-	return nil, graver(err, other)
+	return answer{account: found, err: err}
 }
 
 // graver gives the error that tells more: a rollback before a token that is wrong
@@ -309,6 +358,9 @@ func (a *Authorizer) askUpstream(ctx context.Context, key string, save bool) (*A
 	if err != nil || a.config.Store == nil {
 		return found, err
 	}
+	if err := a.directory.admits(a.directory.inForce(key), found, resolver.Merge); err != nil && err.Reason == AccountRemoved {
+		return nil, err // and does not come back into the store either
+	}
 	return a.keepUpstream(ctx, found, token, save)
 }
 
@@ -316,7 +368,7 @@ func (a *Authorizer) askUpstream(ctx context.Context, key string, save bool) (*A
 func (a *Authorizer) keepUpstream(ctx context.Context, found *Account, token string, save bool) (*Account, *Error) {
 	offer := func() (bool, error) { return a.config.Store.Save(ctx, token, resolver.Merge) }
 	if !save {
-		offer = func() (bool, error) { return a.wouldSave(ctx, found.claims) }
+		offer = func() (bool, error) { return a.wouldSave(ctx, found.claims, resolver.Merge) }
 	}
 	changed, failed := offer()
 	if changed {
@@ -334,13 +386,13 @@ func (a *Authorizer) keepUpstream(ctx context.Context, found *Account, token str
 	case failed == nil && err.Reason == AccountUnavailable:
 		return found, nil // it could be saved and not be read again: nothing speaks against it
 	}
-	return nil, &Error{Reason: AccountRollback, Err: failed, Evidence: []Fact{{"issued", stamp(found.claims.IssuedAt)}}}
+	return found, &Error{Reason: AccountRollback, Err: failed, Evidence: []Fact{{"issued", stamp(found.claims.IssuedAt)}}}
 }
 
 // wouldSave answers as the store's Save would, for an explanation, by what the
 // store holds. It cannot know what the store remembers of accounts that were
 // deleted.
-func (a *Authorizer) wouldSave(ctx context.Context, next *claims.Account) (bool, error) {
+func (a *Authorizer) wouldSave(ctx context.Context, next *claims.Account, m resolver.Mode) (bool, error) {
 	text, err := a.config.Store.Resolve(ctx, next.Key)
 	if errors.Is(err, resolver.ErrNotFound) {
 		return true, nil
@@ -352,7 +404,7 @@ func (a *Authorizer) wouldSave(ctx context.Context, next *claims.Account) (bool,
 	if err != nil {
 		return true, nil // the store would replace what it cannot read
 	}
-	return resolver.Merge.Admits(mark(held), mark(next))
+	return m.Admits(mark(held), mark(next))
 }
 
 // resolve asks one resolver, if there is it: none knows nothing.
@@ -375,23 +427,20 @@ func resolve(ctx context.Context, r resolver.Resolver, key string) (string, *Err
 // vouched for, and of this time. An account whose time is over is not an answer:
 // another source may have its successor.
 func (a *Authorizer) check(token, key string) (*Account, *Error) {
-	now := a.config.Clock()
-	found, err := a.vouch(token, now)
+	found, err := a.vouch(token)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	if found.Key() != key {
-		return nil, &Error{Reason: AccountMismatch, Evidence: []Fact{{"found", found.Key()}}}
+		return found, &Error{Reason: AccountMismatch, Evidence: []Fact{{"found", found.Key()}}}
 	}
-	if err := timely(found, now); err != nil {
-		return nil, err
-	}
-	return found, nil
+	return found, timely(found, a.config.Clock())
 }
 
-// vouch judges an account token by itself: its size, its content, our bounds,
-// its issue time, and whether a trusted key signed it.
-func (a *Authorizer) vouch(token string, now time.Time) (*Account, *Error) {
+// vouch judges an account token by itself: its size, its content, our bounds, its
+// issue time, and whether a trusted key signed it. An account that nobody trusts
+// comes with the error, for those who say which it is.
+func (a *Authorizer) vouch(token string) (*Account, *Error) {
 	if len(token) > a.config.Bounds.TokenBytes {
 		return nil, &Error{Reason: AccountInvalid, Err: fmt.Errorf("auth: %d bytes are over Bounds.TokenBytes", len(token))}
 	}
@@ -402,17 +451,33 @@ func (a *Authorizer) vouch(token string, now time.Time) (*Account, *Error) {
 	if err := a.config.Bounds.account(c); err != nil {
 		return nil, &Error{Reason: AccountInvalid, Err: err}
 	}
-	if c.IssuedAt > now.Add(a.config.MaxSkew).Unix() {
-		return nil, &Error{Reason: AccountAhead, Evidence: []Fact{{"issued", stamp(c.IssuedAt)}}}
+	m, err := newMappings(c.Mappings, a.config.Cluster, a.config.Rand)
+	if err != nil {
+		return nil, &Error{Reason: AccountInvalid, Err: err}
 	}
-	s, ok := a.trust.signers[c.Issuer]
-	if !ok {
-		return nil, &Error{Reason: AccountUntrusted, Evidence: []Fact{{"signed_by", c.Issuer}}}
+	return a.believe(&Account{claims: c, mappings: m}, a.trust.Load())
+}
+
+// believe makes the view of an account by a trust set, which has to know the key that
+// signed it, of one that was read.
+func (a *Authorizer) believe(read *Account, t *trust) (*Account, *Error) {
+	now, c := a.config.Clock(), read.claims
+	s, ok := t.signers[c.Issuer]
+	view := &Account{
+		claims: c, mappings: read.mappings,
+		operator: s.operator, strict: s.strict, system: c.Key == t.system, trust: t,
 	}
-	return &Account{
-		claims: c, operator: s.operator, strict: s.strict,
-		system: c.Key == a.trust.system,
-	}, nil
+	switch {
+	case c.IssuedAt > now.Add(a.config.MaxSkew).Unix():
+		return view, &Error{Reason: AccountAhead, Evidence: []Fact{{"issued", stamp(c.IssuedAt)}}}
+	case !ok:
+		return view, &Error{Reason: AccountUntrusted, Evidence: []Fact{{"signed_by", c.Issuer}}}
+	}
+	view.end.earlier(nanos(c.Expires), byAccount)
+	if a.config.OperatorExpiryCloses {
+		view.end.earlier(nanos(s.operator.window().Expires), byOperator)
+	}
+	return view, nil
 }
 
 // account holds what an account has many of to the bounds.
@@ -428,21 +493,26 @@ func (b Bounds) account(c *claims.Account) error {
 
 // timely is the rule about the time of account and operator (B11, B12).
 func timely(a *Account, now time.Time) *Error {
-	for _, w := range []struct {
-		window        claims.Window
-		early, closed Reason
-	}{
-		{a.operator.window(), OperatorNotYet, OperatorExpired},
-		{a.claims.Window, AccountNotYet, AccountExpired},
-	} {
-		switch w.window.At(now) {
-		case claims.Early:
-			return &Error{Reason: w.early, Evidence: []Fact{{"not_before", stamp(w.window.NotBefore)}}}
-		case claims.Closed:
-			return &Error{Reason: w.closed, Evidence: []Fact{{"expired", stamp(w.window.Expires)}}}
-		}
+	if err := within(a.operator.window(), now, OperatorNotYet, OperatorExpired); err != nil {
+		return err
 	}
-	return nil
+	return a.untimely(now)
+}
+
+// untimely is what is wrong with the time of the account's own token.
+func (a *Account) untimely(now time.Time) *Error {
+	return within(a.claims.Window, now, AccountNotYet, AccountExpired)
+}
+
+func within(w claims.Window, now time.Time, early, closed Reason) *Error {
+	switch w.At(now) {
+	case claims.Early:
+		return &Error{Reason: early, Evidence: []Fact{{"not_before", stamp(w.NotBefore)}}}
+	case claims.Closed:
+		return &Error{Reason: closed, Evidence: []Fact{{"expired", stamp(w.Expires)}}}
+	default:
+		return nil
+	}
 }
 
 // misses remembers look-ups that brought nothing, for a short time and up to a

@@ -11,8 +11,10 @@ type EventKind uint8
 
 // The kinds, in the order in which one delivery tells them.
 const (
-	Expiring EventKind = iota + 1 // it will end by itself, in [Config.Warn] at most
-	Closed                        // it has ended; the last event
+	Expiring      EventKind = iota + 1 // it will end by itself, in [Config.Warn] at most
+	RightsChanged                      // ask again what it may subscribe to
+	LimitsChanged                      // take [Session.Limits] again
+	Closed                             // it has ended; the last event
 	eventKindEnd
 )
 
@@ -21,6 +23,10 @@ func (k EventKind) String() string {
 	switch k {
 	case Expiring:
 		return "expiring"
+	case RightsChanged:
+		return "rights changed"
+	case LimitsChanged:
+		return "limits changed"
 	case Closed:
 		return "closed"
 	default:
@@ -103,7 +109,7 @@ func (s *Session) run(w *watcher) {
 		if !ok {
 			return
 		}
-		w.tell(Event{Kind: k, Session: s, Err: s.eventError(k), At: s.authorizer.config.Clock()})
+		w.tell(Event{Kind: k, Session: s, Err: s.eventError(k), At: s.authorizer().config.Clock()})
 	}
 }
 
@@ -136,7 +142,7 @@ func (s *Session) Done() <-chan struct{} {
 	e := s.more()
 	if e.done == nil {
 		e.done = make(chan struct{})
-		if s.authorizer == nil || s.seen&(1<<Closed) != 0 {
+		if s.place == nil || s.seen&(1<<Closed) != 0 {
 			close(e.done)
 		}
 	}

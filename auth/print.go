@@ -16,10 +16,11 @@ func (a *Authorizer) LogValue() slog.Value { return slog.StringValue(a.String())
 
 // String names the user and the account.
 func (s *Session) String() string {
-	if s.authorizer == nil {
+	if s.place == nil {
 		return "auth.Session{}"
 	}
-	return "auth.Session{user " + s.user.claims.Key + " account " + s.user.claims.Account() + "}"
+	u := &s.standing.Load().user.claims
+	return "auth.Session{user " + u.Key + " account " + u.Account() + "}"
 }
 
 // GoString is [Session.String].

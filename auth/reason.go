@@ -65,6 +65,13 @@ const (
 	// The broker's doing.
 	SessionClosed    // Session.Close
 	AuthorizerClosed // Authorizer.Close, or an Authorizer that New did not make
+
+	// Changes while sessions live.
+	AccountRemoved // it was taken out of force
+	AccountStale   // nobody could confirm it for longer than Config.MaxStale
+	ScopeChanged   // of the signing key, and Config.KeepOnScopeChange is not set
+	UserMismatch   // the token for a renewal is another user's
+	TrustInvalid   // a trust set that New would refuse
 	reasonEnd
 )
 
@@ -74,6 +81,7 @@ const (
 	wireViolation      = "Authorization Violation"
 	wireUserExpired    = "User Authentication Expired"
 	wireAccountExpired = "Account Authentication Expired"
+	wireRevoked        = "User Authentication Revoked"
 	wireConnections    = "maximum account active connections exceeded"
 )
 
@@ -116,14 +124,19 @@ var reasons = [reasonEnd]struct{ name, text, refused, ended string }{
 	ProxyRequired:       {name: "proxy_required", text: "the user may connect only through a trusted proxy"},
 	BearerDisallowed:    {name: "bearer_disallowed", text: "the account takes no bearer tokens"},
 	TypeDisallowed:      {name: "type_disallowed", text: "the user may not connect in this way"},
-	UserRevoked:         {name: "user_revoked", text: "the user token is revoked"},
+	UserRevoked:         {name: "user_revoked", text: "the user token is revoked", ended: wireRevoked},
 	SourceDisallowed:    {name: "source_disallowed", text: "the user may not connect from this address"},
 	OutsideTimes:        {name: "outside_times", text: "the user may not be connected at this hour", ended: wireUserExpired},
 	ExternalRequired:    {name: "external_required", text: "the account wants an external service to decide, and none is configured"},
-	ConnectionsExceeded: {name: "connections_exceeded", text: "the account has as many connections as it may", refused: wireConnections},
-	LeafNodesExceeded:   {name: "leaf_nodes_exceeded", text: "the account has as many leaf nodes as it may", refused: wireConnections},
+	ConnectionsExceeded: {name: "connections_exceeded", text: "the account has as many connections as it may", refused: wireConnections, ended: wireConnections},
+	LeafNodesExceeded:   {name: "leaf_nodes_exceeded", text: "the account has as many leaf nodes as it may", refused: wireConnections, ended: wireConnections},
 	SessionClosed:       {name: "session_closed", text: "the broker closed the session"},
 	AuthorizerClosed:    {name: "authorizer_closed", text: "the authorizer is closed"},
+	AccountRemoved:      {name: "account_removed", text: "the account was removed", ended: wireAccountExpired},
+	AccountStale:        {name: "account_stale", text: "the account could not be confirmed for too long", ended: wireAccountExpired},
+	ScopeChanged:        {name: "scope_changed", text: "the scope of the signing key has changed"},
+	TrustInvalid:        {name: "trust_invalid", text: "the trust set breaks a rule"},
+	UserMismatch:        {name: "user_mismatch", text: "the token is not one of the session's user and account"},
 }
 
 // Reasons lists every Reason but the zero one, in order.

@@ -42,7 +42,7 @@ func (s *Session) spend(subject string, r *claims.Responses) bool {
 		return false
 	}
 	owed.used++
-	if !owed.good(r, s.authorizer.config.Clock()) {
+	if !owed.good(r, s.authorizer().config.Clock()) {
 		delete(s.extra.replies.open, subject)
 		return false
 	}
@@ -69,13 +69,13 @@ func (p *reply) spent(r *claims.Responses, now time.Time) bool {
 
 // owe notes a reply subject anew. The subject is the caller's: it is copied.
 func (s *Session) owe(subject string, r *claims.Responses) {
-	now := s.authorizer.config.Clock()
+	now := s.authorizer().config.Clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended.Load() != nil {
 		return
 	}
-	s.more().replies.add(&reply{subject: strings.Clone(subject), since: now}, r, s.authorizer.config.Bounds.ReplyGrants)
+	s.more().replies.add(&reply{subject: strings.Clone(subject), since: now}, r, s.authorizer().config.Bounds.ReplyGrants)
 }
 
 // add keeps one more, and drops from the old end what is spent or replaced: each
@@ -137,5 +137,5 @@ func (s *Session) owes(subject string, r *Rights) bool {
 	}
 	next := *owed
 	next.used++
-	return next.good(r.responses, s.authorizer.config.Clock())
+	return next.good(r.responses, s.authorizer().config.Clock())
 }

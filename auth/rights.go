@@ -30,8 +30,8 @@ func newRights(p claims.Permissions) *Rights {
 	set := subject.Compile(spec(p))
 	s := set.Spec()
 	r := &Rights{set: set, permissions: claims.Permissions{
-		Publish:   claims.Rules{Allow: s.Publish.Allow, Deny: s.Publish.Deny},
-		Subscribe: claims.Rules{Allow: s.Subscribe.Allow, Deny: s.Subscribe.Deny},
+		Publish:   claims.Rules{Allow: s.Publish.Allow, Deny: s.Publish.Deny, Closed: p.Publish.Closed},
+		Subscribe: claims.Rules{Allow: s.Subscribe.Allow, Deny: s.Subscribe.Deny, Closed: p.Subscribe.Closed},
 		Responses: p.Responses,
 	}}
 	if p.Responses != nil {
@@ -45,7 +45,7 @@ func spec(p claims.Permissions) subject.Spec {
 	return subject.Spec{
 		Publish:   subject.Rules{Allow: p.Publish.Allow, Deny: p.Publish.Deny},
 		Subscribe: subject.Rules{Allow: p.Subscribe.Allow, Deny: p.Subscribe.Deny},
-		Closed:    p.Responses != nil,
+		Closed:    p.Responses != nil || p.Publish.Closed,
 	}
 }
 
@@ -86,6 +86,8 @@ func digestPermissions(p claims.Permissions) [32]byte {
 	w := &digestWriter{}
 	d := spec(p).Digest()
 	w.text(string(d[:]))
+	w.flag(p.Publish.Closed)
+	w.flag(p.Subscribe.Closed)
 	if p.Responses != nil {
 		w.number(int64(p.Responses.Max))
 		w.number(int64(p.Responses.TTL))

@@ -20,29 +20,33 @@ type Limits = claims.Limits
 // allocate, and take no lock but where response permissions have the say. A session
 // that has ended answers no, and so does one whose time is over, even before
 // anybody has noticed. The zero Session answers no.
+//
+// What it may do follows its account: when the account's token changes, the session
+// goes by the new one from one moment to the next, or has ended by then (B6).
 type Session struct {
-	authorizer *Authorizer
-	user       *user
-	compiled   *compiled
-	account    atomic.Pointer[Account]
-	rights     atomic.Pointer[Rights] // nil once the session has ended
-	ended      atomic.Pointer[Error]  // nil while it lives
-	expires    atomic.Int64           // ns since 1970; 0: never
+	place    *place                   // of its account; nil for the zero Session
+	standing atomic.Pointer[standing] // what it was given, replaced as a whole
+	admitted standing                 // the first one
+	ended    atomic.Pointer[Error]    // nil while it lives
 
+	nonce    string // what it signed, for Renew
 	source   netip.Addr
-	client   ClientInfo
-	proxy    string
-	hours    int64 // when the times of the grant end it; 0: never
+	client   *ClientInfo // or nil, for a broker that does not say
+	proxy    *string     // the key of the proxy in between, or nil
 	kind     ConnectionType
 	internal bool
+	proven   bool // it holds the user's key; a bearer need not
+	sentinel bool // it showed no token of its own; guarded by place.mu, as proven is
 
-	previous, next *Session // guarded by place.mu
-	slot           int32    // guarded by its calendar page; -1: not in it
-	warned         bool     // likewise
+	warned bool  // guarded by its calendar page
+	seen   uint8 // guarded by mu; bits of kinds of events that happened
+	slot   int32 // as warned; -1: not in it
+	mu     sync.Mutex
+	extra  *extra // guarded by mu; nil until somebody asks
 
-	mu    sync.Mutex
-	seen  uint8  // guarded by mu; bits of kinds of events that happened
-	extra *extra // guarded by mu; nil until somebody asks
+	serial            uint64   // guarded by place.mu; the order in which they came
+	previous, next    *Session // likewise; of those with the same issuer
+	homonym, namesake *Session // likewise; before and after it in a slot of the index by user
 }
 
 // extra is what only some sessions need.
@@ -64,27 +68,36 @@ func (s *Session) more() *extra {
 func newSession(d *decision) *Session {
 	c := &d.credentials
 	s := &Session{
-		authorizer: d.authorizer, user: d.user, compiled: d.compiled,
-		source: c.Source, client: c.Client, proxy: d.proxy, hours: d.hours,
-		kind: c.ConnectionType, internal: c.Internal,
+		place: d.account.place, admitted: d.standing(),
+		nonce: c.Nonce, source: c.Source,
+		kind: c.ConnectionType, internal: c.Internal, proven: d.proven, sentinel: d.sentinel,
 		slot: -1,
 	}
-	s.account.Store(d.account)
-	s.rights.Store(d.rights)
-	s.expires.Store(s.deadline().at)
+	if c.Client != (ClientInfo{}) {
+		client := c.Client
+		s.client = &client
+	}
+	if d.proxy != "" {
+		proxy := d.proxy // not a pointer into the decision, which would keep all of it
+		s.proxy = &proxy
+	}
+	s.standing.Store(&s.admitted)
 	return s
 }
 
+// authorizer is whose decision the session is.
+func (s *Session) authorizer() *Authorizer { return s.place.authorizer }
+
 // live gives the rights, or nil where the session may do nothing any more.
 func (s *Session) live() *Rights {
-	r := s.rights.Load()
-	if r == nil {
+	g, ok := s.given()
+	if !ok {
 		return nil
 	}
-	if at := s.expires.Load(); at != 0 && s.authorizer.config.Clock().UnixNano() >= at {
+	if at := g.end().at; at != 0 && s.authorizer().config.Clock().UnixNano() >= at {
 		return nil
 	}
-	return r
+	return g.rights()
 }
 
 // CanPublish says whether the connection may publish to a subject, which is taken
@@ -132,19 +145,32 @@ func (s *Session) Delivered(reply string) {
 
 // Rights gives the permissions as one set, to be compared by pointer; nil once
 // the session has ended.
-func (s *Session) Rights() *Rights { return s.rights.Load() }
+func (s *Session) Rights() *Rights {
+	if g, ok := s.given(); ok {
+		return g.rights()
+	}
+	return nil
+}
 
-// Account gives the view of the account by which the session lives.
-func (s *Session) Account() *Account { return s.account.Load() }
+// Account gives the view of the account by which the session lives, or lived last.
+// The zero Session has none.
+func (s *Session) Account() *Account {
+	if s.place == nil {
+		return nil
+	}
+	if a := s.place.current.Load(); a != nil {
+		return a
+	}
+	return s.place.last.Load()
+}
 
 // Limits are the strictest of the user's, its scope's and the account's; -1 is
 // unlimited. The zero Session has none of anything.
 func (s *Session) Limits() Limits {
-	a := s.account.Load()
-	if a == nil {
+	if s.place == nil {
 		return Limits{}
 	}
-	return limitsOf(s.compiled, a)
+	return s.known().limits()
 }
 
 // limitsOf are the strictest of the effective user's and the account's.
@@ -153,7 +179,7 @@ func limitsOf(g *compiled, a *Account) Limits { return g.Limits.Min(a.claims.Lim
 // Permissions are the effective ones, sorted and without duplicates; empty, and
 // meaning nothing, once the session has ended. They are shared: read them only.
 func (s *Session) Permissions() claims.Permissions {
-	r := s.rights.Load()
+	r := s.Rights()
 	if r == nil {
 		return claims.Permissions{}
 	}
@@ -165,7 +191,10 @@ func (s *Session) Permissions() claims.Permissions {
 // [Config.OperatorExpiryCloses] is set. The zero Time is never; others are in the
 // local time zone.
 func (s *Session) Expires() time.Time {
-	at := s.expires.Load()
+	if s.place == nil {
+		return time.Time{}
+	}
+	at := s.known().end().at
 	if at == 0 {
 		return time.Time{}
 	}
@@ -191,11 +220,23 @@ type Identity struct {
 
 // User tells who is connected.
 func (s *Session) User() Identity {
-	a := s.account.Load()
-	if a == nil {
+	if s.place == nil {
 		return Identity{}
 	}
-	return identify(s.user, a, s.compiled, s.kind, s.proxy)
+	g := s.known()
+	proxy := s.through()
+	if len(g.account.trust.proxies) == 0 { // where none is trusted, none counts
+		proxy = ""
+	}
+	return identify(g.user, g.account, g.compiled, s.kind, proxy)
+}
+
+// through is the key of the proxy in between, or empty.
+func (s *Session) through() string {
+	if s.proxy == nil {
+		return ""
+	}
+	return *s.proxy
 }
 
 func identify(u *user, a *Account, g *compiled, kind ConnectionType, proxy string) Identity {
@@ -212,7 +253,12 @@ func identify(u *user, a *Account, g *compiled, kind ConnectionType, proxy strin
 }
 
 // Client is what the client said about itself.
-func (s *Session) Client() ClientInfo { return s.client }
+func (s *Session) Client() ClientInfo {
+	if s.client == nil {
+		return ClientInfo{}
+	}
+	return *s.client
+}
 
 // Source is where the client connected from.
 func (s *Session) Source() netip.Addr { return s.source }
@@ -242,14 +288,14 @@ func (s *Session) cause() *Error {
 
 // attribute writes in whose end it was.
 func (s *Session) attribute(e Error) *Error {
-	c := &s.user.claims
+	c := &s.standing.Load().user.claims
 	e.User, e.Account, e.Issuer = c.Key, c.Account(), c.Issuer
 	return &e
 }
 
 // Close ends the session: the client is gone. Closing again does nothing.
 func (s *Session) Close() {
-	if s.authorizer != nil {
+	if s.place != nil {
 		s.end(closedByBroker)
 	}
 }
@@ -257,16 +303,27 @@ func (s *Session) Close() {
 // end ends the session once. Afterwards it answers no, its place is free, and
 // those who asked are told, in that order.
 func (s *Session) end(why *Error) {
+	if !s.halt(why) {
+		return
+	}
+	s.place.remove(s)
+	s.leave()
+}
+
+// halt makes the session answer no. Whoever has it return true takes the session
+// out of its place and calls leave.
+func (s *Session) halt(why *Error) bool {
 	if why != closedByBroker {
 		why = s.attribute(*why)
 	}
-	if !s.ended.CompareAndSwap(nil, why) {
-		return
-	}
-	s.rights.Store(nil)
-	s.account.Load().place.remove(s)
-	s.authorizer.calendar.remove(s)
-	s.authorizer.counters.ended.add(s.user.key[0])
+	return s.ended.CompareAndSwap(nil, why)
+}
+
+// leave is the rest of an end, once the session is out of its place.
+func (s *Session) leave() {
+	a := s.authorizer()
+	a.calendar.remove(s)
+	a.counters.ended.add(s.standing.Load().user.key[0])
 	s.announce(Closed)
 }
 
@@ -303,24 +360,6 @@ func (d *deadline) earlier(at int64, by endedBy) {
 	if at != 0 && (d.at == 0 || at < d.at) {
 		d.at, d.by = at, by
 	}
-}
-
-// deadline is the earliest end of the chain by which the session was admitted. A
-// newer token of the account does not move it: nobody has judged the session by
-// that one.
-func (s *Session) deadline() deadline {
-	return chainEnd(&s.user.claims, s.hours, s.account.Load(), s.authorizer.config.OperatorExpiryCloses)
-}
-
-func chainEnd(u *claims.User, hours int64, a *Account, operatorCloses bool) deadline {
-	var d deadline
-	d.earlier(nanos(u.Expires), byUser)
-	d.earlier(hours, byTimes)
-	d.earlier(nanos(a.claims.Expires), byAccount)
-	if operatorCloses {
-		d.earlier(nanos(a.operator.window().Expires), byOperator)
-	}
-	return d
 }
 
 // nanos turns a token's time into nanoseconds; what lies beyond their range, in

@@ -40,6 +40,7 @@ type Trust struct {
 type operator struct {
 	key    string
 	claims *claims.Operator // nil for a bare key
+	told   endState         // guarded by calendar.mu; what was logged of its end
 }
 
 func (o *operator) window() claims.Window {
@@ -53,6 +54,7 @@ func (o *operator) window() claims.Window {
 type signer struct {
 	operator *operator
 	strict   bool // accounts signed by it use strict signing keys
+	use      *use
 }
 
 // trust is a Trust that was checked, ready for use. It does not change.
@@ -94,7 +96,7 @@ func checkAnchors(t Trust, out *trust) error {
 		if !claims.IsOperatorKey(k) {
 			return fmt.Errorf("auth: Trust.Keys[%d] is not the public key of an operator", i)
 		}
-		out.signers[k] = signer{operator: &operator{key: k}}
+		out.signers[k] = signer{operator: &operator{key: k}, use: &use{}}
 	}
 	return nil
 }
@@ -143,7 +145,7 @@ func (t *trust) add(o *claims.Operator) {
 	for _, k := range o.Signers() {
 		known, ok := t.signers[k]
 		if !ok {
-			known.operator = anchor
+			known.operator, known.use = anchor, &use{}
 		}
 		known.strict = known.strict || o.Strict
 		t.signers[k] = known

@@ -244,6 +244,19 @@ func TestMisfits(t *testing.T) {
 	}
 }
 
+// TestRevokeTwice: an option that was used once means the same user when it is used
+// again.
+func TestRevokeTwice(t *testing.T) {
+	a := authtest.NewOperator(t).Account("A", authtest.Revoke("u", authtest.Now()))
+	want := map[string]int64{a.User("u").PublicKey(): authtest.Now().Unix()}
+	for range 2 {
+		parsed, err := claims.ParseAccount(a.Token())
+		require.NoError(t, err)
+		require.Equal(t, want, parsed.Revocations)
+		a = a.Renew()
+	}
+}
+
 // TestRenew wants a newer token of the same account, with what it had and more.
 func TestRenew(t *testing.T) {
 	for _, opts := range [][]authtest.Option{{authtest.SigningKey("sk")}, {authtest.SigningKey("sk"), authtest.Random()}} {

@@ -231,10 +231,11 @@ func Revoke(user string, at time.Time) Option {
 		if c.Revocations == nil {
 			c.Revocations = make(jwt.RevocationList)
 		}
-		if user != jwt.All {
-			user = public(Key(nkeys.PrefixByteUser, d.path+"/"+user))
+		key := user // an option may be used again, for another account
+		if key != jwt.All {
+			key = public(Key(nkeys.PrefixByteUser, d.path+"/"+user))
 		}
-		c.Revocations[user] = at.Unix()
+		c.Revocations[key] = at.Unix()
 	})
 }
 

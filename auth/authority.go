@@ -1,0 +1,209 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/natsauth/natsauth/claims"
+)
+
+// This file changes the trust set while sessions live (B17).
+
+// SetTrust puts another trust set in place of the one in use: operators and their
+// keys, pinned accounts, the sentinel, the system account, proxies. Every account in
+// force is judged by it, without asking anybody for its token again, and every session
+// by the same steps as a fresh connect; what no longer holds is closed. From the
+// moment in which it is there nobody is admitted by the old one; the accounts follow
+// one after the other, each in one step. The Report counts over all accounts.
+//
+// The error says which part of the trust set is wrong, as that of [New]; then nothing
+// has changed. ctx only carries who is behind it, see [By].
+func (a *Authorizer) SetTrust(ctx context.Context, t Trust) (Report, error) {
+	if !a.open() {
+		err := &Error{Reason: AuthorizerClosed, Step: StepTrust}
+		a.audit(ctx, AuditRecord{Kind: AuditTrust, Err: err}, nil, Report{})
+		return Report{}, err
+	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	next, err := a.successor(t)
+	if err != nil {
+		a.audit(ctx, AuditRecord{Kind: AuditTrust, Err: &Error{Reason: TrustInvalid, Step: StepTrust, Err: err}}, nil, Report{})
+		return Report{}, err
+	}
+	a.trust.Store(next)
+	a.directory.forgiveAll()
+	r := Report{State: InForce}
+	for _, p := range a.directory.where("") {
+		r.add(a.reseat(p.key).changes)
+	}
+	a.calendar.wake(a.config.Clock().UnixNano()) // the operators' ends are others now
+	a.audit(ctx, AuditRecord{Kind: AuditTrust}, nil, r)
+	return r, nil
+}
+
+// PreviewTrust gives the report that [Authorizer.SetTrust] would give now, and changes
+// nothing: who would be closed if this key went.
+func (a *Authorizer) PreviewTrust(_ context.Context, t Trust) (Report, error) {
+	if !a.open() {
+		return Report{}, &Error{Reason: AuthorizerClosed, Step: StepTrust}
+	}
+	next, err := a.successor(t)
+	if err != nil {
+		return Report{}, err
+	}
+	r := Report{State: InForce}
+	for _, p := range a.directory.where("") {
+		r.add(a.foresee(p, next))
+	}
+	return r, nil
+}
+
+// successor checks a trust set that is to follow. Keys that stay keep their count.
+func (a *Authorizer) successor(t Trust) (*trust, error) {
+	next, err := newTrust(t, a.config.ServerVersion)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.config.reaches(next); err != nil {
+		return nil, err
+	}
+	for key, was := range a.trust.Load().signers {
+		if s, ok := next.signers[key]; ok {
+			s.use = was.use
+			next.signers[key] = s
+		}
+	}
+	return next, nil
+}
+
+// foresee is what a trust set would do to an account in force.
+func (a *Authorizer) foresee(p *place, t *trust) []change {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := p.current.Load()
+	if held == nil {
+		return nil
+	}
+	next, err := a.believe(held, t)
+	if err != nil {
+		return p.changes(nil, ended(err.at(StepTrust)))
+	}
+	next.defaults = held.defaults
+	return p.changes(next, nil)
+}
+
+// use is how often, and when last, a key of the trust set has vouched for a
+// connection.
+type use struct {
+	connects atomic.Uint64
+	last     atomic.Int64 // seconds since 1970
+}
+
+func (u *use) note(now time.Time) {
+	u.connects.Add(1)
+	if at := now.Unix(); u.last.Load() != at {
+		u.last.Store(at)
+	}
+}
+
+// KeyUse tells what a key of the trust set is good for: whether it can go.
+type KeyUse struct {
+	Key      string    `json:"key"`      // a public operator key
+	Operator string    `json:"operator"` // whose it is
+	Accounts int       `json:"accounts"` // in force that it has signed
+	Connects uint64    `json:"connects"` // that it has vouched for, since it is in the trust set
+	Last     time.Time `json:"last,omitzero"`
+}
+
+// KeyUse gives the keys that sign accounts, sorted, and the use that was made of each.
+func (a *Authorizer) KeyUse() []KeyUse {
+	t := a.trust.Load()
+	if t == nil {
+		return nil
+	}
+	signed := make(map[string]int)
+	for _, p := range a.directory.where("") {
+		if view := p.current.Load(); view != nil {
+			signed[view.claims.Issuer]++
+		}
+	}
+	out := make([]KeyUse, 0, len(t.signers))
+	for key, s := range t.signers {
+		u := KeyUse{Key: key, Operator: s.operator.key, Accounts: signed[key], Connects: s.use.connects.Load()}
+		if at := s.use.last.Load(); at != 0 {
+			u.Last = time.Unix(at, 0)
+		}
+		out = append(out, u)
+	}
+	slices.SortFunc(out, func(x, y KeyUse) int { return cmp.Compare(x.Key, y.Key) })
+	return out
+}
+
+// Administers says whether a key may sign requests to delete accounts: the keys that
+// sign accounts may (B23).
+func (a *Authorizer) Administers(key string) bool {
+	t := a.trust.Load()
+	if t == nil {
+		return false
+	}
+	_, ok := t.signers[key]
+	return ok
+}
+
+// StateHash is a hash over the trust set and the accounts in force: equal on nodes
+// that agree on both.
+func (a *Authorizer) StateHash() [32]byte {
+	t := a.trust.Load()
+	if t == nil {
+		return [32]byte{}
+	}
+	w := &digestWriter{}
+	w.text(t.fingerprint())
+	var accounts []string
+	for _, p := range a.directory.where("") {
+		if view := p.current.Load(); view != nil {
+			accounts = append(accounts, p.key+string(view.claims.Digest[:]))
+		}
+	}
+	slices.Sort(accounts)
+	for _, text := range accounts {
+		w.text(text)
+	}
+	return sha256.Sum256(w.buf)
+}
+
+// fingerprint is the trust set's content, in one order.
+func (t *trust) fingerprint() string {
+	var lines []string
+	add := func(kind, what string) { lines = append(lines, fmt.Sprintf("%s %d %s", kind, len(what), what)) }
+	for _, o := range t.operators {
+		add("operator", string(o.claims.Digest[:]))
+	}
+	for key, s := range t.signers {
+		add("signer", fmt.Sprint(key, s.operator.key, s.strict))
+	}
+	for key := range t.pinned {
+		add("pinned", key)
+	}
+	for _, key := range t.proxies {
+		add("proxy", key)
+	}
+	add("system", t.system)
+	if u, err := claims.ParseUser(t.sentinel); err == nil {
+		add("sentinel", string(u.Digest[:]))
+	}
+	slices.Sort(lines)
+	lines = slices.Compact(lines) // what is named twice is there once
+	w := binary.BigEndian.AppendUint64(nil, uint64(len(lines)))
+	for _, l := range lines {
+		w = append(append(w, l...), '\n')
+	}
+	return string(w)
+}

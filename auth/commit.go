@@ -1,0 +1,172 @@
+package auth
+
+import (
+	"github.com/natsauth/natsauth/resolver"
+)
+
+// This file puts views of accounts in force and out of it. It is the one place that
+// does: look-ups, pushes, removals and changes of trust all come here.
+
+// outcome is what became of an account.
+type outcome struct {
+	old, now *Account // in force before and after; nil: none
+	changes  []change
+}
+
+// commit puts a view in force, with everything that follows from it, unless a newer
+// one is there already (B4). A dry commit says what would come of it.
+func (a *Authorizer) commit(next *Account, m resolver.Mode, dry bool) (outcome, *Error) {
+	next.defaults = a.pool.right(next.claims.DefaultPermissions)
+	for {
+		p := a.directory.known(next.Key())
+		switch {
+		case p == nil && dry:
+			return outcome{now: next}, a.directory.admits(nil, next, m)
+		case p == nil:
+			p = a.directory.place(next.Key())
+		}
+		o, err := p.commit(next, m, dry)
+		switch err {
+		case errGone:
+			continue
+		case errStale: // nobody trusts it in this way any more
+			if next, err = a.believe(next, a.trust.Load()); err != nil {
+				a.attendLater(p)
+				return outcome{}, err
+			}
+			next.defaults = a.pool.right(next.claims.DefaultPermissions)
+			continue
+		}
+		if !dry {
+			a.tell(o.changes)
+			a.attendLater(p) // a refused one, too: its place may be new
+		}
+		return o, err
+	}
+}
+
+// errGone is no answer: the place was given up while it was looked for.
+var errGone = &Error{Reason: AccountUnavailable}
+
+func (p *place) commit(next *Account, m resolver.Mode, dry bool) (outcome, *Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := p.current.Load()
+	switch {
+	case p.gone:
+		return outcome{}, errGone
+	case next.trust != p.authorizer.trust.Load():
+		return outcome{}, errStale
+	case held != nil && held.claims.Digest == next.claims.Digest && held.trust == next.trust:
+		return outcome{old: held, now: held}, nil
+	}
+	if err := p.authorizer.directory.admits(held, next, m); err != nil {
+		return outcome{}, err
+	}
+	o := outcome{old: held, now: next, changes: p.changes(next, nil)}
+	if !dry {
+		o.changes = p.put(next, o.changes)
+	}
+	return o, nil
+}
+
+// put makes a view the one in force, in one moment for the account and all its
+// sessions: first every session that it concerns is told what it has under the new
+// view, then the view is there, then the old state is tidied away. It gives the
+// changes that have happened. p.mu is held.
+func (p *place) put(next *Account, changes []change) []change {
+	for _, c := range changes {
+		if c.err != nil || c.standing != nil {
+			c.session.standing.Load().next.Store(&pending{by: next, standing: c.standing})
+		}
+	}
+	next.place = p
+	p.current.Store(next)
+	p.authorizer.directory.marks.forget(p.key)
+	p.since, p.warned = 0, false
+	p.news(nil)
+	return p.settle(changes)
+}
+
+// settle ends the sessions that are refused, and gives the others what they have
+// now. p.mu is held.
+func (p *place) settle(changes []change) []change {
+	happened := changes[:0]
+	for _, c := range changes {
+		switch {
+		case c.err != nil && !c.session.halt(c.err):
+			continue // the client was faster
+		case c.err != nil:
+			p.unlink(c.session)
+		case c.standing != nil:
+			p.authorizer.calendar.change(c.session, c.standing)
+		}
+		happened = append(happened, c)
+	}
+	return happened
+}
+
+// tell tells the sessions what became of them. No lock is held.
+func (a *Authorizer) tell(changes []change) {
+	for _, c := range changes {
+		if c.err != nil {
+			c.session.leave()
+			continue
+		}
+		if c.rights {
+			c.session.announce(RightsChanged)
+		}
+		if c.limits {
+			c.session.announce(LimitsChanged)
+		}
+	}
+}
+
+// vacate takes an account out of force, and ends its sessions. What is remembered of
+// it says how it comes back.
+func (a *Authorizer) vacate(key string, why *Error, back Reason, dry bool) outcome {
+	p := a.directory.known(key)
+	if p == nil {
+		return outcome{}
+	}
+	p.mu.Lock()
+	held := p.current.Load()
+	o := outcome{old: held, changes: p.changes(nil, why)}
+	if held == nil || dry {
+		p.mu.Unlock()
+		return o
+	}
+	a.directory.marks.add(former{key, mark(held.claims), back})
+	p.last.Store(held)
+	p.current.Store(nil)
+	p.news(why)
+	o.changes = p.settle(o.changes)
+	p.mu.Unlock()
+	a.tell(o.changes)
+	a.attendLater(p)
+	return o
+}
+
+// seated gives the view in force, judged by the trust set of now.
+func (a *Authorizer) seated(key string) *Account {
+	held := a.directory.inForce(key)
+	if held == nil || held.trust == a.trust.Load() {
+		return held
+	}
+	a.reseat(key)
+	return a.directory.inForce(key)
+}
+
+// reseat judges an account in force by the trust set of now.
+func (a *Authorizer) reseat(key string) outcome {
+	held := a.directory.inForce(key)
+	if held == nil {
+		return outcome{}
+	}
+	next, err := a.believe(held, a.trust.Load())
+	if err != nil {
+		return a.vacate(key, ended(err.at(StepTrust)), ReasonNone, false)
+	}
+	o, _ := a.commit(next, resolver.Override, false) // the same token: there is nothing to roll back
+	return o
+}
