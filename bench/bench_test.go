@@ -12,7 +12,7 @@ import (
 	"github.com/natsauth/natsauth/bench/internal/world"
 )
 
-var sessions = flag.Int("sessions", 5_000, "open sessions of BenchmarkSessionBytes; the goal speaks of 100000")
+var sessions = flag.Int("sessions", 5_000, "open sessions of BenchmarkSessionBytes, and of BenchmarkUpdate beside 10000; the goal of the first speaks of 100000")
 
 // report is the table at the end.
 var report measure.Report

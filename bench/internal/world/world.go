@@ -24,21 +24,27 @@ import (
 type World struct {
 	OperatorToken, AccountToken string
 	AccountKey                  string
-	account, role               nkeys.KeyPair
+	operator, account, role     nkeys.KeyPair
 }
 
 // New makes a world.
 func New() *World {
 	operator, account, role := must(nkeys.CreateOperator()), must(nkeys.CreateAccount()), must(nkeys.CreateAccount())
-	w := &World{AccountKey: must(account.PublicKey()), account: account, role: role}
+	w := &World{AccountKey: must(account.PublicKey()), operator: operator, account: account, role: role}
 	oc := jwt.NewOperatorClaims(must(operator.PublicKey()))
 	oc.Name = "bench"
 	w.OperatorToken = must(oc.Encode(operator))
+	w.AccountToken = w.Account(func(*jwt.AccountClaims) {})
+	return w
+}
+
+// Account makes a token of the account.
+func (w *World) Account(change func(*jwt.AccountClaims)) string {
 	ac := jwt.NewAccountClaims(w.AccountKey)
 	ac.Name = "BENCH"
-	ac.SigningKeys.AddScopedSigner(scope(must(role.PublicKey())))
-	w.AccountToken = must(ac.Encode(operator))
-	return w
+	ac.SigningKeys.AddScopedSigner(scope(must(w.role.PublicKey())))
+	change(ac)
+	return must(ac.Encode(w.operator))
 }
 
 // scope is a role with a template of four functions and six entries.
