@@ -3,7 +3,7 @@ package auth
 // AccountEvent is news about one account: it has another view, came into force, or
 // went out of it. The zero AccountEvent is none.
 type AccountEvent struct {
-	Old *Account // that was told last; nil: none
+	Old *Account // that was told last; nil: none, or it has left memory since
 	New *Account // in force now; nil: none
 	Err *Error   // why it went out of force; nil if it did not
 }

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"math"
 	"sync"
-	"time"
 )
 
 // agenda is what has to be done about accounts in force: end the sessions of one
@@ -178,7 +177,7 @@ func (a *Authorizer) attendEnd(p *place, view *Account, now int64) {
 	switch {
 	case end.at == 0:
 	case end.at <= now:
-		a.end(p, view, &Error{Reason: endings[end.by].reason, Step: StepLive, Evidence: []Fact{{"ended", stamp(end.at / int64(time.Second))}}})
+		a.end(p, view, end.passed())
 	case a.config.Warn != 0 && end.at-int64(a.config.Warn) <= now:
 		for _, s := range p.warn() {
 			s.announce(Expiring)

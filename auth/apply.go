@@ -128,7 +128,7 @@ func (a *Authorizer) replace(next *Account, m resolver.Mode, dry bool) (Report, 
 			a.directory.marks.add(former{key, mark(next.claims), ReasonNone})
 			a.directory.forgive(key)
 		}
-		if a.directory.inForce(key) == nil { // it has not come in meanwhile
+		if !a.directory.arrived(key) {
 			return Report{Account: key, State: Saved, New: next.Revision()}, nil
 		}
 	}
@@ -185,7 +185,12 @@ func (a *Authorizer) remove(ctx context.Context, key string, dry bool) (Report, 
 			return refuse(err)
 		}
 	}
-	o := a.vacate(key, &Error{Reason: AccountRemoved, Step: StepLive}, AccountRemoved, dry)
+	why := &Error{Reason: AccountRemoved, Step: StepLive}
+	if dry {
+		o := a.wouldVacate(key, why)
+		return newReport(key, o.old, nil, o.changes), nil
+	}
+	o := a.vacate(key, nil, why, AccountRemoved)
 	return newReport(key, o.old, nil, o.changes), nil
 }
 

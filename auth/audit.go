@@ -76,15 +76,15 @@ func (a *Authorizer) auditLookup(ctx context.Context, key string, o outcome, got
 	a.audit(ctx, r, got.account, Report{})
 }
 
-// lapse takes an account out of force that a look-up did not find, or that nobody
-// could confirm, and writes that down.
-func (a *Authorizer) lapse(ctx context.Context, key string, kind AuditKind, reason Reason) {
+// lapse takes a view out of force whose account a look-up did not find, or that nobody
+// could confirm, and writes that down. What was applied meanwhile stays.
+func (a *Authorizer) lapse(ctx context.Context, view *Account, kind AuditKind, reason Reason) {
 	back := ReasonNone // what was not found may be found again
 	if reason == AccountStale {
 		back = AccountStale
 	}
-	o := a.vacate(key, &Error{Reason: reason, Step: StepLive}, back, false)
-	if o.old != nil {
+	key := view.Key()
+	if o := a.vacate(key, view, &Error{Reason: reason, Step: StepLive}, back); o.old != nil {
 		a.audit(ctx, AuditRecord{Kind: kind, Account: key}, nil, newReport(key, o.old, nil, o.changes))
 	}
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // steps are the decision about one CONNECT, in order. Each looks at one thing
-// and returns an error or nothing; none undoes what another decided. Connect and
-// Explain take all of them, so that there is one answer (B1): the loop is take in
+// and returns an error or nothing; none undoes what another decided. Connect, Renew,
+// Explain and the judgement of live sessions take all of them, so that there is one
+// answer (B1): the loop is take in
 // decision.go, and the fields there are what the steps hand on. CONTRIBUTING tells
 // how to add one.
 var steps = [...]step{
@@ -47,6 +48,10 @@ type step struct {
 	name Step
 	take func(context.Context, *decision) *Error
 }
+
+// A session stands in the place of its account. What its user was given is its
+// standing; the rest it has by the view of the account that is in force there. A new
+// view changes both in one moment (commit.go).
 
 // Authorizer decides who may connect and what they may do. Make one with [New];
 // the zero Authorizer refuses everyone. It may be used by several goroutines.
@@ -116,7 +121,7 @@ func (a *Authorizer) Connect(ctx context.Context, c Credentials) (*Session, erro
 		if err == errStale {
 			continue // the account has changed meanwhile: judge by the new one
 		}
-		a.refused(err, c)
+		a.refused("connection refused", err, c)
 		return nil, err
 	}
 }
@@ -173,8 +178,9 @@ func (a *Authorizer) InForce(key string) (*Account, bool) {
 	return found, true
 }
 
-// Sweep ends the sessions whose time is over now, and sends Expiring events that
-// are due. A timer does the same; tests with a clock of their own call it.
+// Sweep ends the sessions whose time is over now, sends Expiring events that are
+// due, and does what is due about accounts: looking them up again, giving up those
+// that nobody could confirm or that nobody uses. A timer does the same; tests with a clock of their own call it.
 func (a *Authorizer) Sweep() {
 	if a.trust.Load() != nil {
 		a.calendar.sweep()
@@ -199,10 +205,10 @@ func (a *Authorizer) Close() error {
 func (a *Authorizer) open() bool { return a.trust.Load() != nil && !a.closed.Load() }
 
 // refused counts and logs one refusal.
-func (a *Authorizer) refused(err *Error, c Credentials) {
+func (a *Authorizer) refused(what string, err *Error, c Credentials) {
 	a.counters.refused.Add(1)
 	if log := a.config.Logger; log != nil { // the zero Authorizer has none
-		log.Info("connection refused", "error", err, "client", c.Client.ID, "source", c.Source)
+		log.Info(what, "error", err, "client", c.Client.ID, "source", c.Source)
 	}
 }
 

@@ -42,6 +42,7 @@ func (a *Authorizer) SetTrust(ctx context.Context, t Trust) (Report, error) {
 	r := Report{State: InForce}
 	for _, p := range a.directory.where("") {
 		r.add(a.reseat(p.key).changes)
+		r.add(p.owed())
 	}
 	a.calendar.wake(a.config.Clock().UnixNano()) // the operators' ends are others now
 	a.audit(ctx, AuditRecord{Kind: AuditTrust}, nil, r)

@@ -194,7 +194,7 @@ func (c *calendar) settle(s *Session, now int64) {
 		return
 	}
 	if end.at <= now {
-		s.end(&Error{Reason: endings[end.by].reason, Step: StepLive, Evidence: []Fact{{"ended", stamp(end.at / int64(time.Second))}}})
+		s.end(end.passed())
 		return
 	}
 	p := c.page(s)

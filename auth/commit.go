@@ -4,8 +4,9 @@ import (
 	"github.com/natsauth/natsauth/resolver"
 )
 
-// This file puts views of accounts in force and out of it. It is the one place that
-// does: look-ups, pushes, removals and changes of trust all come here.
+// This file puts views of accounts in force and out of it: look-ups, pushes, removals
+// and changes of trust all come here. Only an account that nobody uses leaves by
+// forgetIdle.
 
 // outcome is what became of an account.
 type outcome struct {
@@ -122,29 +123,47 @@ func (a *Authorizer) tell(changes []change) {
 	}
 }
 
-// vacate takes an account out of force, and ends its sessions. What is remembered of
+// vacate takes an account out of force, and ends its sessions: the view that is named,
+// unless another has come since, or with nil whichever there is. What is remembered of
 // it says how it comes back.
-func (a *Authorizer) vacate(key string, why *Error, back Reason, dry bool) outcome {
+func (a *Authorizer) vacate(key string, view *Account, why *Error, back Reason) outcome {
 	p := a.directory.known(key)
 	if p == nil {
 		return outcome{}
 	}
 	p.mu.Lock()
 	held := p.current.Load()
-	o := outcome{old: held, changes: p.changes(nil, why)}
-	if held == nil || dry {
+	if held == nil || view != nil && view != held {
 		p.mu.Unlock()
-		return o
+		return outcome{now: held}
 	}
-	a.directory.marks.add(former{key, mark(held.claims), back})
-	p.last.Store(held)
-	p.current.Store(nil)
-	p.news(why)
-	o.changes = p.settle(o.changes)
+	o := p.clear(why, back)
 	p.mu.Unlock()
 	a.tell(o.changes)
 	a.attendLater(p)
 	return o
+}
+
+// clear is vacate for the view in force. p.mu is held.
+func (p *place) clear(why *Error, back Reason) outcome {
+	held := p.current.Load()
+	changes := p.changes(nil, why)
+	p.authorizer.directory.marks.add(former{p.key, mark(held.claims), back})
+	p.last.Store(held)
+	p.current.Store(nil)
+	p.news(why)
+	return outcome{old: held, changes: p.settle(changes)}
+}
+
+// wouldVacate is what vacate would come to.
+func (a *Authorizer) wouldVacate(key string, why *Error) outcome {
+	p := a.directory.known(key)
+	if p == nil {
+		return outcome{}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return outcome{old: p.current.Load(), changes: p.changes(nil, why)}
 }
 
 // seated gives the view in force, judged by the trust set of now.
@@ -153,20 +172,51 @@ func (a *Authorizer) seated(key string) *Account {
 	if held == nil || held.trust == a.trust.Load() {
 		return held
 	}
-	a.reseat(key)
+	if p := a.directory.known(key); p != nil {
+		p.owe(a.reseat(key).changes)
+	}
 	return a.directory.inForce(key)
 }
 
-// reseat judges an account in force by the trust set of now.
+// owe keeps, for the report of the change of trust that is under way, what somebody
+// else was faster to do.
+func (p *place) owe(changes []change) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unreported = append(p.unreported, changes...)
+}
+
+// owed gives what was kept.
+func (p *place) owed() []change {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.unreported
+	p.unreported = nil
+	return out
+}
+
+// reseat judges an account in force by the trust set of now. It is one step, so that
+// no token that comes meanwhile is lost.
 func (a *Authorizer) reseat(key string) outcome {
-	held := a.directory.inForce(key)
-	if held == nil {
+	p := a.directory.known(key)
+	if p == nil {
 		return outcome{}
 	}
-	next, err := a.believe(held, a.trust.Load())
-	if err != nil {
-		return a.vacate(key, ended(err.at(StepTrust)), ReasonNone, false)
+	p.mu.Lock()
+	held, t := p.current.Load(), a.trust.Load()
+	if held == nil || held.trust == t {
+		p.mu.Unlock()
+		return outcome{old: held, now: held}
 	}
-	o, _ := a.commit(next, resolver.Override, false) // the same token: there is nothing to roll back
+	var o outcome
+	if next, err := a.believe(held, t); err != nil {
+		o = p.clear(ended(err.at(StepTrust)), ReasonNone)
+	} else {
+		next.defaults = held.defaults
+		o = outcome{old: held, now: next, changes: p.put(next, p.changes(next, nil))}
+	}
+	p.mu.Unlock()
+	a.tell(o.changes)
+	a.attendLater(p)
 	return o
 }

@@ -19,21 +19,23 @@ type Config struct {
 
 	// Store holds account tokens that are ours to write; Resolver is upstream and
 	// only read. A look-up asks the Store first, then the Resolver, and saves what
-	// the Resolver had. Either may be nil, not both.
+	// the Resolver had; for an account that is in force the Resolver is asked first.
+	// Either may be nil, not both.
 	Store    resolver.Store
 	Resolver resolver.Resolver
 	// Mirror asks the Resolver first, and the Store where it is unavailable.
 	Mirror bool
 
-	// Watch are told apart from questions: what they say of an account leads to a
-	// look-up. They are followed until the Authorizer is closed.
+	// Watch are sources of hints: what one says of an account leads to a look-up.
+	// They are followed until the Authorizer is closed.
 	Watch []resolver.Watcher
-	// Refresh is how often an account in force is looked up again, so that
-	// revocations arrive through a resolver that only answers questions; 0: never.
-	// Not found takes the account out of force.
+	// Refresh is after how long an account in force is looked up again: between a
+	// half and the whole of it. So revocations arrive through a resolver that only
+	// answers questions; 0: never. An account in force that a look-up does not find
+	// goes out of force.
 	Refresh time.Duration
 	// MaxStale is how long an account stays in force after a look-up could not be
-	// answered; 0: until its own expiry (B9).
+	// answered; 0: until its own expiry (B9). Without Refresh and Watch nobody asks.
 	MaxStale time.Duration
 	// OnAccount is told of every account that came into force, has another view, or
 	// went out of force, after it has: in order for each account, what changes while
@@ -43,7 +45,8 @@ type Config struct {
 	OnAccount func(AccountEvent)
 	// Audit is told of every change of an account or of the trust set, done or
 	// refused; nil: nobody, the Logger apart. It is called by whoever made the
-	// change, and should return soon: clients wait for a look-up that tells it.
+	// change, and should return soon: clients wait for a look-up that tells it. What
+	// SetRemote and CloseSessions do is their caller's to write down.
 	Audit func(AuditRecord)
 
 	// MaxSkew is how far ahead of our clock an account token may be issued;
@@ -95,7 +98,7 @@ type Bounds struct {
 	TokenBytes int
 	// Lookups is how many accounts are looked up at the same time; one more is
 	// refused with AccountBusy, so that unknown accounts cannot pile up; default
-	// 64.
+	// 64. Looking accounts in force up again takes half of them at most.
 	Lookups int
 	// LookupTime is how long one look-up may take; default 5 seconds.
 	LookupTime time.Duration
@@ -116,8 +119,8 @@ type Bounds struct {
 	// Marks is how many accounts that are out of force are remembered by the time
 	// of their last token, so that no older one comes back (B4); default 65,536.
 	Marks int
-	// Idle is how long an account stays in memory after its last session; default
-	// 10 minutes.
+	// Idle is how long an account stays in memory after its last session, at least,
+	// and up to twice that; default 10 minutes.
 	Idle time.Duration
 	// ReplyGrants is how many reply subjects one session may owe an answer to; a
 	// further one takes the place of the oldest; default 65,536.

@@ -31,6 +31,15 @@
 // there for whoever prefers to wait. The broker calls [Session.Close] when the
 // client is gone.
 //
+// # When an account changes
+//
+// [Authorizer.Apply] takes an account's new token, [Authorizer.Remove] takes an
+// account out of force, [Authorizer.SetTrust] changes whom the broker believes: the
+// sessions that are touched are judged again, and go on with what they may do now or
+// are closed. The [Report] says which; the previews change nothing. Where nobody
+// pushes, [Config.Refresh] and [Config.Watch] bring what is new. [Session.Renew] is
+// for a client that shows a new token on the connection that it has.
+//
 // # When somebody asks why
 //
 // [Authorizer.Explain] takes the same steps, admits nobody, and tells the outcome

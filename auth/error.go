@@ -75,7 +75,7 @@ func (e *Error) Wire() string {
 // is full.
 func (e *Error) Retry() bool {
 	switch e.Reason {
-	case AccountUnavailable, AccountBusy, AccountNotFound, ConnectionsExceeded, LeafNodesExceeded,
+	case AccountUnavailable, AccountBusy, AccountNotFound, AccountStale, ConnectionsExceeded, LeafNodesExceeded,
 		UserNotYet, AccountNotYet, OperatorNotYet, AccountAhead, OutsideTimes:
 		return true
 	default:

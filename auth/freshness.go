@@ -26,17 +26,18 @@ func (a *Authorizer) attendFreshness(p *place, now int64) {
 	if refresh {
 		p.refresh = 0 // the plan says when next
 	}
-	stale := a.config.MaxStale != 0 && p.since != 0 && now-p.since >= int64(a.config.MaxStale)
+	view := p.current.Load()
+	stale := view != nil && a.config.MaxStale != 0 && p.since != 0 && now-p.since >= int64(a.config.MaxStale)
 	p.mu.Unlock()
 	switch {
 	case stale:
-		a.lapse(context.Background(), p.key, AuditStale, AccountStale)
+		a.lapse(context.Background(), view, AuditStale, AccountStale)
 	case refresh:
 		a.refresh(p.key)
 	}
 }
 
-// refresh looks up an account that is in force, in the background. Where there are
+// refresh looks up an account in the background. Where there are
 // too many look-ups it is tried again soon: half of them is left to clients.
 func (a *Authorizer) refresh(key string) {
 	if a.directory.again(key) {
@@ -79,12 +80,12 @@ func (d *directory) allAgain() {
 
 // confirmed notes what a look-up of an account in force has come to.
 func (a *Authorizer) confirmed(ctx context.Context, key string, got answer) {
-	p := a.directory.known(key)
-	if p == nil || p.current.Load() == nil {
+	if got.before != nil && got.err != nil && got.err.Reason == AccountNotFound {
+		a.lapse(ctx, got.before, AuditLookup, AccountRemoved)
 		return
 	}
-	if got.err != nil && got.err.Reason == AccountNotFound {
-		a.lapse(ctx, key, AuditLookup, AccountRemoved)
+	p := a.directory.known(key)
+	if p == nil || p.current.Load() == nil {
 		return
 	}
 	p.mu.Lock()

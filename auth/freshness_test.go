@@ -709,3 +709,42 @@ func TestRefreshAsksUpstream(t *testing.T) {
 		require.NoError(t, other.Err())
 	})
 }
+
+// TestLateNotFound: an answer that is older than a push takes nothing out of force,
+// neither of the first look-up nor of a later one.
+func TestLateNotFound(t *testing.T) {
+	t.Run("of the first look-up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, upstream := freshWorld(t, noAccount)
+			upstream.holds(w.key, "")
+			upstream.slows(2 * time.Second)
+			go w.authorizer.Connect(context.Background(), w.client(noUser))
+			time.Sleep(time.Second)
+			r, err := w.authorizer.Apply(t.Context(), w.token(noAccount), resolver.Push)
+			require.NoError(t, err)
+			require.Equal(t, auth.InForce, r.State)
+			s := w.connect(t, noUser)
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			require.NoError(t, s.Err())
+		})
+	})
+	t.Run("of a refresh", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, upstream := freshWorld(t, noAccount, refreshing(time.Minute))
+			s := w.connect(t, noUser)
+			upstream.holds(w.key, "")
+			upstream.slows(4 * time.Second)
+			for len(upstream.times(w.key)) < 2 {
+				time.Sleep(time.Second)
+			}
+			next := w.newer(noAccount)
+			upstream.holds(w.key, next)
+			_, err := w.authorizer.Apply(t.Context(), next, resolver.Push)
+			require.NoError(t, err)
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			require.NoError(t, s.Err())
+		})
+	})
+}

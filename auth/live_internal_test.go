@@ -63,6 +63,7 @@ func playUserIndex(t *rapid.T) {
 				s := all[at]
 				x.remove(s)
 				require.Nil(t, s.namesake, "it holds nobody any more")
+				require.Nil(t, s.homonym)
 				all = slices.Delete(all, at, at+1)
 				k := *keyOf(s)
 				byKey[k] = slices.DeleteFunc(byKey[k], func(o *Session) bool { return o == s })
@@ -224,6 +225,7 @@ func TestNothingIsLeft(t *testing.T) {
 		require.Nil(t, s.next)
 		require.Nil(t, s.previous)
 		require.Nil(t, s.namesake)
+		require.Nil(t, s.homonym)
 	}
 	for i := range a.calendar.pages {
 		require.Empty(t, a.calendar.pages[i].sessions)

@@ -64,6 +64,18 @@ func (d *directory) inForce(key string) *Account {
 	return nil
 }
 
+// arrived says whether an account is in force, once whoever was about to put it there
+// has done so: what is remembered of the account before counts for everybody after.
+func (d *directory) arrived(key string) bool {
+	p := d.known(key)
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current.Load() != nil
+}
+
 // room says whether the account has room for one more connection now.
 func (d *directory) room(a *Account, c Credentials) Reason {
 	p := d.known(a.Key())
@@ -280,13 +292,16 @@ func (d *directory) admits(held, next *Account, m resolver.Mode) *Error {
 type answer struct {
 	account     *Account // with an error: the one that it is about, where one was read
 	err         *Error
-	unconfirmed bool // the Store's, because upstream could not be asked
+	before      *Account // in force when it was asked
+	unconfirmed bool     // the Store's, because upstream could not be asked
 }
 
 // ask looks an account up. One that nobody could confirm for too long comes back when
 // upstream has it, and not before (B9).
 func (a *Authorizer) ask(ctx context.Context, key string, save bool) answer {
-	got := a.find(ctx, key, save)
+	before := a.directory.inForce(key)
+	got := a.find(ctx, key, before != nil, save)
+	got.before = before
 	if _, why := a.directory.marks.get(key); got.err == nil && got.unconfirmed && why == AccountStale {
 		got.err = &Error{Reason: AccountStale}
 	}
@@ -296,11 +311,11 @@ func (a *Authorizer) ask(ctx context.Context, key string, save bool) answer {
 // find asks store and resolver in their order and gives the first account that can be
 // used now. For an account that is in force, and where Mirror is set, upstream comes
 // first: it may know more. save keeps what came from there.
-func (a *Authorizer) find(ctx context.Context, key string, save bool) answer {
+func (a *Authorizer) find(ctx context.Context, key string, held, save bool) answer {
 	store := func() (*Account, *Error) { return a.askStore(ctx, key) }
 	upstream := func() (*Account, *Error) { return a.askUpstream(ctx, key, save) }
 	first, second := store, upstream
-	turned := a.config.Mirror || a.config.Resolver != nil && a.directory.inForce(key) != nil
+	turned := a.config.Mirror || a.config.Resolver != nil && held
 	if turned {
 		first, second = upstream, store
 	}

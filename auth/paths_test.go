@@ -640,6 +640,7 @@ func (m meeting) reevaluated(s *stage, session *auth.Session, step auth.Step) {
 		require.NoError(s.t, session.Err(), "nobody has noticed yet")
 		m.notice(s)
 	}
+	require.Error(s.t, session.Err(), "still there: does compare in reevaluate.go know what the step reads?")
 	end := refusalOf(s.t, session.Err())
 	require.Equal(s.t, m.reason, end.Reason, byReevaluate)
 	require.Equal(s.t, auth.StepLive, end.Step)

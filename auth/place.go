@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -24,6 +25,7 @@ type place struct {
 	leafNodes   int64
 	remote      Counts // on other nodes
 	untold      accountNews
+	unreported  []change // that a connect was faster to bring about than SetTrust
 
 	// Likewise, in ns since 1970; 0: not.
 	refresh int64  // when it is looked up again
@@ -169,11 +171,5 @@ func (p *place) remove(s *Session) {
 func (p *place) sessions() []*Session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var out []*Session
-	for _, g := range p.groups {
-		for s := g.first; s != nil; s = s.next {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.Collect(p.each())
 }

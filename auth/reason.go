@@ -135,8 +135,8 @@ var reasons = [reasonEnd]struct{ name, text, refused, ended string }{
 	AccountRemoved:      {name: "account_removed", text: "the account was removed", ended: wireAccountExpired},
 	AccountStale:        {name: "account_stale", text: "the account could not be confirmed for too long", ended: wireAccountExpired},
 	ScopeChanged:        {name: "scope_changed", text: "the scope of the signing key has changed"},
-	TrustInvalid:        {name: "trust_invalid", text: "the trust set breaks a rule"},
 	UserMismatch:        {name: "user_mismatch", text: "the token is not one of the session's user and account"},
+	TrustInvalid:        {name: "trust_invalid", text: "the trust set breaks a rule"},
 }
 
 // Reasons lists every Reason but the zero one, in order.

@@ -65,7 +65,8 @@ func (p *place) changes(next *Account, why *Error) []change {
 }
 
 // overflow adds those who no longer find room, the newest first (nats-server v2.15
-// server/accounts.go UpdateAccountClaims). Internal ones stay. p.mu is held.
+// server/accounts.go UpdateAccountClaims): leaf nodes among them, whose own limit only
+// SetRemote holds them to. Internal ones stay. p.mu is held.
 func (p *place) overflow(out []change, most int64) []change {
 	if most == claims.Unlimited {
 		return out
@@ -134,7 +135,8 @@ type difference struct {
 const everyone = "*"
 
 // compare lists what a session may notice. Whatever a step reads of the account is
-// here: TestSessionsEqualFreshConnects holds it to that.
+// here; CONTRIBUTING tells how to add a field. TestSessionsEqualFreshConnects holds the
+// fields that it draws to that.
 func compare(old, next *Account) *difference {
 	o, n := old.claims, next.claims
 	d := &difference{

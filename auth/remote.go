@@ -12,11 +12,12 @@ type Counts struct {
 	LeafNodes   int64 `json:"leaf_nodes"`
 }
 
-// plus adds, and takes nonsense from another node for none.
+// plus adds.
 func (c Counts) plus(o Counts) Counts {
 	return Counts{c.Connections + o.Connections, c.LeafNodes + o.LeafNodes}
 }
 
+// checked takes nonsense from another node for none.
 func (c Counts) checked() Counts {
 	const most = 1 << 40 // so that no sum of many overflows
 	return Counts{min(max(0, c.Connections), most), min(max(0, c.LeafNodes), most)}

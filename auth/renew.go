@@ -20,7 +20,7 @@ func (s *Session) Renew(ctx context.Context, token, sig string) error {
 	c := s.credentials()
 	c.JWT, c.Signature = token, sig
 	for {
-		if why := s.outcome(); why != nil {
+		if why := s.finished(); why != nil {
 			return why
 		}
 		d := a.decide(c, pathRenew)
@@ -31,15 +31,15 @@ func (s *Session) Renew(ctx context.Context, token, sig string) error {
 			return nil
 		}
 		if err != errStale {
-			a.refused(err, c)
+			a.refused("renewal refused", err, c)
 			return err
 		}
 	}
 }
 
-// outcome is why the session has ended, or would have by its own time if anybody had
+// finished is why the session has ended, or would have by its own time if anybody had
 // noticed. The account's time is for the steps to judge: it may have a newer token.
-func (s *Session) outcome() *Error {
+func (s *Session) finished() *Error {
 	if why := s.cause(); why != nil {
 		return why
 	}
@@ -47,7 +47,7 @@ func (s *Session) outcome() *Error {
 	if end.at == 0 || s.authorizer().config.Clock().UnixNano() < end.at {
 		return nil
 	}
-	return s.attribute(Error{Reason: endings[end.by].reason, Step: StepLive})
+	return s.attribute(*end.passed())
 }
 
 // renew gives a live session what the decision found. It reports true if the

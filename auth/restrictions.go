@@ -9,7 +9,8 @@ import (
 
 // This file holds the restrictions: one function each, on the effective user.
 // What the user is given is in d.grant, never in d.user.claims.Grant; what the
-// token says of itself is in d.user.claims, what the account says in d.account.
+// token says of itself is in d.user.claims, what the account says in d.account: a
+// field of it that a step reads has to be known to compare in reevaluate.go.
 // CONTRIBUTING tells how to add one.
 //
 // Evidence in an Error is what somebody needs who asks why; d.fact and d.skip tell

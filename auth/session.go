@@ -301,13 +301,14 @@ func (s *Session) Close() {
 }
 
 // end ends the session once. Afterwards it answers no, its place is free, and
-// those who asked are told, in that order.
-func (s *Session) end(why *Error) {
+// those who asked are told, in that order. It reports false if it had ended before.
+func (s *Session) end(why *Error) bool {
 	if !s.halt(why) {
-		return
+		return false
 	}
 	s.place.remove(s)
 	s.leave()
+	return true
 }
 
 // halt makes the session answer no. Whoever has it return true takes the session
@@ -354,6 +355,11 @@ var endings = [...]struct {
 type deadline struct {
 	at int64
 	by endedBy
+}
+
+// passed is the end of a session whose time is over.
+func (d deadline) passed() *Error {
+	return &Error{Reason: endings[d.by].reason, Step: StepLive, Evidence: []Fact{{"ended", stamp(d.at / int64(time.Second))}}}
 }
 
 func (d *deadline) earlier(at int64, by endedBy) {

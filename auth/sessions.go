@@ -37,8 +37,9 @@ func (a *Authorizer) Sessions(f Filter) iter.Seq[*Session] {
 func (a *Authorizer) CloseSessions(f Filter, why string) int {
 	var n int
 	for s := range a.Sessions(f) {
-		s.end(&Error{Reason: SessionClosed, Step: StepLive, Evidence: []Fact{{"why", line(why)}}})
-		n++
+		if s.end(&Error{Reason: SessionClosed, Step: StepLive, Evidence: []Fact{{"why", line(why)}}}) {
+			n++
+		}
 	}
 	return n
 }

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Stats are counts since [New], and sizes of the moment.
 type Stats struct {
-	Connected, Refused, Ended uint64 // sessions
+	Connected, Refused, Ended uint64 // sessions; renewals that were refused count as refused
 	TokenHits                 uint64 // connects, refused ones too, whose token was known by its text
 	Lookups, LookupsJoined    uint64 // look-ups begun, and callers who joined one under way
 	TurnedAway                uint64 // callers for whom none was begun: one had just failed, or there were too many

@@ -73,7 +73,7 @@ func TestRetry(t *testing.T) {
 	retry := map[auth.Reason]bool{
 		auth.AccountNotFound: true, auth.AccountUnavailable: true, auth.AccountBusy: true, auth.AccountAhead: true,
 		auth.UserNotYet: true, auth.AccountNotYet: true, auth.OperatorNotYet: true, auth.OutsideTimes: true,
-		auth.ConnectionsExceeded: true, auth.LeafNodesExceeded: true,
+		auth.ConnectionsExceeded: true, auth.LeafNodesExceeded: true, auth.AccountStale: true,
 	}
 	for _, r := range auth.Reasons() {
 		require.Equal(t, retry[r], (&auth.Error{Reason: r}).Retry(), "%v", r)

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nkeys"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth"
@@ -692,4 +694,92 @@ func TestStateHash(t *testing.T) {
 	_, err = first.authorizer.Remove(t.Context(), first.s.PublicKey())
 	require.NoError(t, err)
 	require.Equal(t, newer.authorizer.StateHash(), first.authorizer.StateHash(), "both have removed it")
+}
+
+// TestB17ReportsWhatOthersDid: a connect in the midst of a change of trust may be the
+// first to have an account judged; who is closed by that is in the report all the same.
+func TestB17ReportsWhatOthersDid(t *testing.T) {
+	t.Parallel()
+	var midst atomic.Pointer[func()]
+	operator := authtest.NewOperator(t, authtest.IssuedAt(time.Now()))
+	other := authtest.NewOperator(t, authtest.From("elsewhere"), authtest.IssuedAt(time.Now()))
+	w := newWorldOf(t, operator, noAccount, func(c *auth.Config) {
+		c.Clock = func() time.Time {
+			if f := midst.Swap(nil); f != nil {
+				(*f)()
+			}
+			return time.Now()
+		}
+	})
+	b := operator.Account("B", authtest.IssuedAt(time.Now()))
+	_, err := w.authorizer.Apply(t.Context(), b.Token(), resolver.Push)
+	require.NoError(t, err)
+	clients := []auth.Credentials{w.client(noUser), b.User("u").Credentials(nonce.New())}
+	for _, c := range clients {
+		_, err := w.authorizer.Connect(t.Context(), c)
+		require.NoError(t, err)
+	}
+	var connects sync.WaitGroup
+	rush := func() {
+		tried := make(chan struct{}, len(clients))
+		for _, c := range clients {
+			connects.Go(func() {
+				_, err := w.authorizer.Connect(t.Context(), c)
+				tried <- struct{}{}
+				assert.Error(t, err)
+			})
+		}
+		select {
+		case <-tried: // the other one waits for the account that is being judged
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	trust := auth.Trust{Operators: []string{other.Token()}}
+	foreseen, err := w.authorizer.PreviewTrust(t.Context(), trust)
+	require.NoError(t, err)
+	require.Equal(t, 2, foreseen.ClosedCount)
+	midst.Store(&rush)
+	r, err := w.authorizer.SetTrust(t.Context(), trust)
+	require.NoError(t, err)
+	require.Equal(t, 2, r.ClosedCount)
+	connects.Wait()
+}
+
+// TestB17LosesNoPush: an account's token that is applied while the trust set changes is
+// in force afterwards. The clock is read in the midst of the change: that is where the
+// push comes in, and has a moment to be done with where nothing holds it back.
+func TestB17LosesNoPush(t *testing.T) {
+	t.Parallel()
+	var midst atomic.Pointer[func()]
+	w := newWorld(t, noAccount, func(c *auth.Config) {
+		c.Clock = func() time.Time {
+			if f := midst.Swap(nil); f != nil {
+				(*f)()
+			}
+			return time.Now()
+		}
+	})
+	s := w.connect(t, noUser)
+	next := w.issue(time.Now().Add(2*time.Second), revoking(s.User().Key)).Token()
+	done := make(chan error, 1)
+	push := func() {
+		pushed := make(chan struct{})
+		go func() {
+			_, err := w.authorizer.Apply(t.Context(), next, resolver.Push)
+			close(pushed)
+			done <- err
+		}()
+		select {
+		case <-pushed:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	midst.Store(&push)
+	_, err := w.authorizer.SetTrust(t.Context(), auth.Trust{Operators: []string{w.operator.Token()}})
+	require.NoError(t, err)
+	require.NoError(t, <-done)
+	require.Error(t, s.Err(), "it is revoked")
+	now, ok := w.authorizer.InForce(w.key)
+	require.True(t, ok)
+	require.Len(t, now.Claims().Revocations, 1)
 }

@@ -2,7 +2,7 @@
 // who may connect, and what they may do, to natsauth. Clients of NATS and
 // configurations made by nsc work with it.
 //
-//	go run .                                    a demo: two accounts, creds files to try
+//	go run .                                    a demo: three accounts, creds files to try
 //	go run . -config nats.conf -addr :4222      what nsc generate config made
 //
 // README.md says what is supported.
@@ -121,7 +121,7 @@ func logger(c *config.Config, w io.Writer) *slog.Logger {
 func newAuthorizer(ctx context.Context, c *config.Config, log *slog.Logger) (*auth.Authorizer, error) {
 	a, err := auth.New(auth.Config{
 		Trust: c.Trust, Store: c.Accounts.Store, Resolver: c.Accounts.Resolver, Watch: c.Accounts.Watch,
-		ServerVersion: broker.Version, Logger: log,
+		ServerVersion: broker.Version, Cluster: c.Cluster, Logger: log,
 	})
 	if err != nil {
 		return nil, err

@@ -197,7 +197,7 @@ func editScope(t *testing.T, name string, f func(*jwt.UserScope)) authtest.Optio
 type options []authtest.Option
 
 // TestEvictions: a change of APP's token in the file ends those whom it concerns,
-// who are told why, and nobody else (6.4 to 6.8, F097 to F100). Each row has its
+// who are told why, and nobody else (F097 to F100). Each row has its
 // twin: a change one field away that ends nobody.
 func TestEvictions(t *testing.T) {
 	issued := authtest.Now().Add(-time.Hour)
@@ -308,7 +308,7 @@ func (c *couple) widen(n int) {
 }
 
 // TestNewestGoFirst: with fewer connections the newest ends, and of those that
-// are left the newest next (6.4, F099).
+// are left the newest next (F099).
 func TestNewestGoFirst(t *testing.T) {
 	w := newWorld(t)
 	s := w.serve(t)
@@ -339,7 +339,7 @@ func TestB15TextOfScope(t *testing.T) {
 }
 
 // TestPayloadLowered: the next message that is larger than the account's new limit
-// ends the connection, and one that is as large passes (6.5, F100).
+// ends the connection, and one that is as large passes (F100).
 func TestPayloadLowered(t *testing.T) {
 	w := newWorld(t)
 	s := w.serve(t)
@@ -370,7 +370,7 @@ func second(t *testing.T, s *server, u user) info {
 
 // TestDefaultPermissionsNarrowed: who goes by the account's default permissions
 // loses the subscriptions that they no longer allow, is told, and stays connected;
-// who has permissions of its own keeps everything (6.6, 6.9, F101).
+// who has permissions of its own keeps everything (F101).
 func TestDefaultPermissionsNarrowed(t *testing.T) {
 	w := newWorld(t, authtest.DefaultPermissions(authtest.SubAllow(">"), authtest.PubAllow(">")))
 	s := w.serve(t)
@@ -412,7 +412,7 @@ func soon(t *testing.T, quick func(at time.Time) bool) {
 }
 
 // TestAccountExpires: an account whose new token has an end is over when that
-// comes, for everybody in it and for nobody else (6.3, F102).
+// comes, for everybody in it and for nobody else (F102).
 func TestAccountExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -463,7 +463,7 @@ func TestAccountRemoved(t *testing.T) {
 	w, s, sys := sysWorld(t)
 	both, shop := together(t, s, w.admin()), together(t, s, of(w.shop.User("shop")))
 	wantLine(t, s.reload(w.without()), "accounts=2", "removed=1", "closed=2", "refused=0")
-	text := "Account Authentication Expired" // as 6.10 has it for a delete
+	text := "Account Authentication Expired" // as for an account that is deleted (F103)
 	if reference() {
 		text = "Authorization Violation" // it forgets the account, and lets nobody in again
 	}
@@ -500,7 +500,7 @@ func TestNonceHeld(t *testing.T) {
 }
 
 // TestOperatorKeys: an operator's signing key that is not in its token any more
-// vouches for nobody (6.11, B17).
+// vouches for nobody (B17).
 func TestOperatorKeys(t *testing.T) {
 	ours(t, "operators change while it runs (B17)")
 	w := newWorld(t)

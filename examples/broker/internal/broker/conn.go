@@ -106,7 +106,7 @@ func (c *conn) serve() {
 }
 
 // next reads an operation. Before CONNECT there is nothing else to say: one byte
-// is enough to know (F021).
+// is enough to know (F023).
 func (c *conn) next() (wire.Op, error) {
 	first, err := c.in.First()
 	if err != nil {

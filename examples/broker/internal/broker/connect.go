@@ -102,7 +102,7 @@ func (c *conn) authenticate() (*auth.Session, error) {
 // world, and says whether to go on.
 func (c *conn) enter(session *auth.Session) bool {
 	if c.client.AccountNew || c.client.Account != "" {
-		session.Close() // clients do not choose accounts (F022)
+		session.Close() // clients do not choose accounts (F026)
 		c.refuse(nil)
 		return false
 	}

@@ -24,7 +24,7 @@ func (c *conn) current() *auth.Session {
 
 // deliver hands a message to one subscription, and says whether it was taken.
 //
-// Behaviour: nats-server v2.15 server/client.go deliverMsg (F059, F061).
+// Behaviour: nats-server v2.15 server/client.go deliverMsg (F063, F066).
 func (c *conn) deliver(from *conn, s *subscription, m *message) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

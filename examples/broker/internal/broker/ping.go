@@ -7,7 +7,7 @@ import (
 )
 
 // ping answers PING. The first answer after CONNECT is followed by an INFO that
-// tells the client where it is, if it said that it takes one (F066).
+// tells the client where it is, if it said that it takes one.
 //
 // Behaviour: nats-server v2.15 server/client.go processPing.
 func (c *conn) ping() {

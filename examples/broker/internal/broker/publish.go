@@ -43,7 +43,7 @@ func (c *conn) count(n int) {
 // inbound takes a message from the client to whoever it is for.
 //
 // Behaviour: nats-server v2.15 server/client.go processInboundClientMsg, whose
-// order of checks this is (F052, F058, F060).
+// order of checks this is (F056, F058 to F060).
 func (c *conn) inbound(m *message) {
 	session := c.current()
 	if session == nil {

@@ -17,7 +17,7 @@ func (c *conn) renew(before clientOptions) (bool, bool) {
 		return false, true
 	}
 	if c.client.AccountNew || c.client.Account != "" {
-		c.refuse(nil) // as the first time (F022)
+		c.refuse(nil) // as the first time (F026)
 		return true, false
 	}
 	if err := session.Renew(lookup(), c.client.JWT, c.client.Sig); err != nil {

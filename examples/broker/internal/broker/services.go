@@ -125,7 +125,7 @@ func (r remoteCounts) take(from *conn, in *account, m *message) bool {
 		return false
 	}
 	a := r.server.options.Authorizer
-	if _, ok := a.InForce(e.Account); ok { // nobody else's count matters here
+	if _, ok := a.InForce(e.Account); ok { // an account that nobody here uses has no limit to keep
 		// The reference counts another server's leaf nodes as such only.
 		a.SetRemote(e.Server.ID, e.Account, auth.Counts{Connections: e.Conns, LeafNodes: e.LeafNodes})
 	}

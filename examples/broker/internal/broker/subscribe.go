@@ -31,7 +31,7 @@ const (
 // subscribe is SUB. One that is refused leaves the connection as it is.
 //
 // Behaviour: nats-server v2.15 server/client.go processSubEx, whose order of
-// checks this is (F055 to F057).
+// checks this is (F055, F061, F062).
 func (c *conn) subscribe(o wire.Sub) {
 	c.alive()
 	session := c.current()
