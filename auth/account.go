@@ -28,25 +28,38 @@ type Revision struct {
 }
 
 // Key is the account's public key.
-func (a *Account) Key() string { return a.claims.Key }
+func (a *Account) Key() string { return a.read().Key }
 
 // Name is what the account's token calls it.
-func (a *Account) Name() string { return a.claims.Name }
+func (a *Account) Name() string { return a.read().Name }
 
 // System reports whether it is the system account.
 func (a *Account) System() bool { return a.system }
 
 // Revision tells which token this view is of.
 func (a *Account) Revision() Revision {
-	return Revision{Digest: a.claims.Digest, IssuedAt: a.claims.IssuedAt}
+	return Revision{Digest: a.read().Digest, IssuedAt: a.read().IssuedAt}
 }
 
-// Claims are the token's. They are shared: read them only.
+// read gives the claims; the zero Account says nothing.
+func (a *Account) read() *claims.Account {
+	if a.claims == nil {
+		return &claims.Account{}
+	}
+	return a.claims
+}
+
+// Claims are the token's, nil for the zero Account. They are shared: read them only.
 func (a *Account) Claims() *claims.Account { return a.claims }
 
 // Operator is the public key of the operator, or the bare trusted key, that
 // vouches for the account.
-func (a *Account) Operator() string { return a.operator.key }
+func (a *Account) Operator() string {
+	if a.operator == nil {
+		return ""
+	}
+	return a.operator.key
+}
 
 // usable says whether now is in the time of the account's token and of its
 // operator's. If it is not, another operator may have signed the account anew.

@@ -12,6 +12,7 @@ import (
 type agenda struct {
 	mu     sync.Mutex
 	places []*place // guarded by mu; a heap by what is due first
+	last   int64    // guarded by mu; when it was last asked what is due
 }
 
 // agendum is an account's entry.
@@ -75,6 +76,16 @@ func (g *agenda) first() int64 {
 	return g.places[0].agendum.due
 }
 
+// setBack says whether the clock was set back since it was last asked, by more than
+// what several who ask may differ: then every plan is too late.
+func (g *agenda) setBack(now int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	last := g.last
+	g.last = now
+	return now < last-int64(maxWait)
+}
+
 // attendLater writes down when an account has to be looked after next.
 func (a *Authorizer) attendLater(p *place) {
 	if due := p.schedule(a.config.Clock().UnixNano()); due != 0 {
@@ -94,6 +105,11 @@ func (p *place) schedule(now int64) int64 {
 
 // attendAll looks after the accounts that are due, and tells when the next one is.
 func (a *Authorizer) attendAll(now int64) int64 {
+	if a.agenda.setBack(now) {
+		for _, p := range a.directory.where("") {
+			p.schedule(now)
+		}
+	}
 	for p := a.agenda.take(now); p != nil; p = a.agenda.take(now) {
 		a.attend(p, now)
 	}
@@ -107,6 +123,11 @@ func (p *place) plan(now int64) int64 {
 		return 0
 	}
 	c := &p.authorizer.config
+	p.since = min(p.since, now) // a clock that was set back must not hold anything up
+	p.idle = min(p.idle, now+int64(c.Bounds.Idle))
+	if c.Refresh != 0 {
+		p.refresh = min(p.refresh, now+int64(c.Refresh))
+	}
 	if p.idle == 0 {
 		p.idle = now + int64(c.Bounds.Idle)
 	}

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/natsauth/natsauth/claims"
@@ -44,6 +45,9 @@ func (a *Authorizer) apply(ctx context.Context, token string, m resolver.Mode, d
 		return Report{}, nil, &Error{Reason: AuthorizerClosed, Step: StepTrust}
 	}
 	next, err := a.timelyVouch(token)
+	if err == nil && m > resolver.Override {
+		err = &Error{Reason: AccountInvalid, Err: fmt.Errorf("auth: %v is no mode to apply a token in", m)}
+	}
 	if err != nil {
 		return Report{}, next, named(err, next)
 	}
@@ -141,7 +145,9 @@ func (a *Authorizer) replace(next *Account, m resolver.Mode, dry bool) (Report, 
 
 // Remove takes an account out of force, and out of the Store: its sessions are closed,
 // and new ones refused, until a newer token turns up or an administrator applies
-// one (B21). An account that nobody knows is no error: the report says Absent. The
+// one (B21). An account that nobody knows is no error: the report says Absent; if only
+// the Resolver has it, it comes in when it is first needed, for nothing is known of the
+// token that was meant. The
 // error is an [*Error] of AccountUnavailable where ctx ended or the Store could not
 // delete; then nothing has changed.
 func (a *Authorizer) Remove(ctx context.Context, account string) (Report, error) {

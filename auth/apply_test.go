@@ -198,7 +198,7 @@ func pushes() []push {
 		{name: "as old, greater, merged", mode: resolver.Merge, token: twin(true)},
 		{name: "as old, lesser, merged", mode: resolver.Merge, token: twin(false), want: auth.AccountRollback},
 		{name: "as old, lesser, overriding", mode: resolver.Override, token: twin(false)},
-		{name: "a mode that is none", mode: 9, token: issued(0), want: auth.AccountRollback},
+		{name: "a mode that is none", mode: 9, token: issued(0), want: auth.AccountInvalid},
 		{name: "a store that cannot write", token: issued(0), fail: resolver.ErrFull, want: auth.AccountUnavailable},
 		{name: "a store that cannot be reached", token: issued(0), fail: errors.New("no route"), want: auth.AccountUnavailable},
 		{name: "a store that knows a newer one", token: issued(0), fail: resolver.ErrRollback, want: auth.AccountRollback},

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -404,4 +405,54 @@ func TestAuditStale(t *testing.T) {
 		require.Equal(t, []any{auth.AuditStale, w.key, auth.Absent, 1}, []any{r.Kind, r.Account, r.Report.State, r.Report.ClosedCount})
 		require.Equal(t, auth.AccountStale, r.Report.Closed[0].Err.Reason)
 	})
+}
+
+// TestAuditMayChangeTrust: no lock is held while a change of trust is told.
+func TestAuditMayChangeTrust(t *testing.T) {
+	t.Parallel()
+	var a *auth.Authorizer
+	var again []error
+	operator := authtest.NewOperator(t, authtest.IssuedAt(time.Now()))
+	trust := auth.Trust{Operators: []string{operator.Token()}}
+	w := newWorldOf(t, operator, noAccount, func(c *auth.Config) {
+		c.Audit = func(r auth.AuditRecord) {
+			if r.Kind == auth.AuditTrust && len(again) == 0 {
+				again = append(again, nil)
+				_, again[0] = a.SetTrust(context.Background(), trust)
+			}
+		}
+	})
+	a = w.authorizer
+	_, err := a.SetTrust(t.Context(), trust)
+	require.NoError(t, err)
+	require.Equal(t, []error{nil}, again)
+}
+
+// TestLongTexts: what somebody else wrote makes no log line, report or record long.
+func TestLongTexts(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 300_000)
+	var text bytes.Buffer
+	var records []auth.AuditRecord
+	w := newWorld(t, noAccount, func(c *auth.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&text, nil))
+		c.Audit = func(r auth.AuditRecord) { records = append(records, r) }
+	})
+	s := w.connect(t, func(c *jwt.UserClaims) { c.Name = long })
+	_, err := w.authorizer.Apply(t.Context(), w.issue(time.Now().Add(time.Second), revoking(s.User().Key)).Token(), resolver.Push)
+	require.NoError(t, err)
+	require.Equal(t, long, s.User().Name, "the session itself tells all of it")
+	bad := w.issue(time.Now().Add(2*time.Second), func(c *jwt.AccountClaims) {
+		c.AddMapping("a", jwt.WeightedMapping{Subject: jwt.Subject("{{" + long + "(1)}}")})
+	})
+	_, err = w.authorizer.Apply(t.Context(), bad.Token(), resolver.Push)
+	require.Error(t, err)
+	require.Less(t, len(err.Error()), 4096)
+	require.Less(t, text.Len(), 16<<10)
+	require.NotEmpty(t, records)
+	for _, r := range records {
+		out, err := json.Marshal(r)
+		require.NoError(t, err)
+		require.Less(t, len(out), 8<<10, "%s", r.Kind)
+	}
 }

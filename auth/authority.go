@@ -30,11 +30,21 @@ func (a *Authorizer) SetTrust(ctx context.Context, t Trust) (Report, error) {
 		a.audit(ctx, AuditRecord{Kind: AuditTrust, Err: err}, nil, Report{})
 		return Report{}, err
 	}
+	r, err := a.follow(t)
+	if err != nil {
+		a.audit(ctx, AuditRecord{Kind: AuditTrust, Err: &Error{Reason: TrustInvalid, Step: StepTrust, Err: err}}, nil, Report{})
+		return Report{}, err
+	}
+	a.audit(ctx, AuditRecord{Kind: AuditTrust}, nil, r)
+	return r, nil
+}
+
+// follow goes over to another trust set, one change of it at a time.
+func (a *Authorizer) follow(t Trust) (Report, error) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	next, err := a.successor(t)
 	if err != nil {
-		a.audit(ctx, AuditRecord{Kind: AuditTrust, Err: &Error{Reason: TrustInvalid, Step: StepTrust, Err: err}}, nil, Report{})
 		return Report{}, err
 	}
 	a.trust.Store(next)
@@ -45,7 +55,6 @@ func (a *Authorizer) SetTrust(ctx context.Context, t Trust) (Report, error) {
 		r.add(p.owed())
 	}
 	a.calendar.wake(a.config.Clock().UnixNano()) // the operators' ends are others now
-	a.audit(ctx, AuditRecord{Kind: AuditTrust}, nil, r)
 	return r, nil
 }
 

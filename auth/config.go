@@ -45,7 +45,8 @@ type Config struct {
 	OnAccount func(AccountEvent)
 	// Audit is told of every change of an account or of the trust set, done or
 	// refused; nil: nobody, the Logger apart. It is called by whoever made the
-	// change, and should return soon: clients wait for a look-up that tells it. What
+	// change, and should return soon: clients wait for a look-up that tells it. It must
+	// not ask for the account that it is told of. What
 	// SetRemote and CloseSessions do is their caller's to write down.
 	Audit func(AuditRecord)
 

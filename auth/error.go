@@ -47,7 +47,7 @@ func (e *Error) Error() string {
 		b.WriteString("; " + f.Name + " " + f.Value)
 	}
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		b.WriteString(": " + e.cause())
 	}
 	return b.String()
 }
@@ -90,7 +90,7 @@ func (e *Error) LogValue() slog.Value {
 		attrs = append(attrs, slog.String(f.Name, f.Value))
 	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("cause", e.Err.Error()))
+		attrs = append(attrs, slog.String("cause", e.cause()))
 	}
 	return slog.GroupValue(attrs...)
 }
@@ -107,10 +107,6 @@ func (e *Error) facts() []Fact {
 
 // MarshalJSON gives reason, step, entities, evidence, cause and protocol text.
 func (e *Error) MarshalJSON() ([]byte, error) {
-	cause := ""
-	if e.Err != nil {
-		cause = e.Err.Error()
-	}
 	return json.Marshal(struct {
 		Reason   Reason `json:"reason"`
 		Step     Step   `json:"step"`
@@ -121,5 +117,21 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		Evidence []Fact `json:"evidence,omitempty"`
 		Cause    string `json:"cause,omitempty"`
 		Wire     string `json:"wire"`
-	}{e.Reason, e.Step, e.Reason.sentence(), e.User, e.Account, e.Issuer, e.Evidence, cause, e.Wire()})
+	}{e.Reason, e.Step, e.Reason.sentence(), e.User, e.Account, e.Issuer, e.Evidence, e.cause(), e.Wire()})
+}
+
+// maxCause is how much of a cause is told, in bytes: it may quote what somebody else
+// wrote.
+const maxCause = 1 << 10
+
+// cause is what the cause says, as far as it is for people to read.
+func (e *Error) cause() string {
+	if e.Err == nil {
+		return ""
+	}
+	text := e.Err.Error()
+	if len(text) > maxCause {
+		text = strings.ToValidUTF8(text[:maxCause], "") + "..."
+	}
+	return text
 }

@@ -77,7 +77,7 @@ func (t *trace) end(step Step, err *Error) {
 		r.Outcome, r.Why = Refused, err.Reason.sentence()
 		r.Facts = append(r.Facts, err.Evidence...)
 		if err.Err != nil {
-			r.Facts = append(r.Facts, Fact{"cause", err.Err.Error()})
+			r.Facts = append(r.Facts, Fact{"cause", err.cause()})
 		}
 	case t.skipped != "":
 		r.Outcome, r.Why = Skipped, t.skipped

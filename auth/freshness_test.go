@@ -17,6 +17,7 @@ import (
 
 	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/nonce"
 	"github.com/natsauth/natsauth/resolver"
 )
 
@@ -747,4 +748,35 @@ func TestLateNotFound(t *testing.T) {
 			require.NoError(t, s.Err())
 		})
 	})
+}
+
+// TestClockSetBack: a clock that is set back holds up neither the next look-up of an
+// account in force nor the next try after one that failed.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w, upstream := freshWorld(t, noAccount, clock.use, refreshing(10*time.Minute))
+	s := w.connect(t, noUser)
+	w.authorizer.Sweep()
+	stranger := w.operator.Account("B")
+	c := stranger.User("u").Credentials(nonce.New())
+	_, err := w.authorizer.Connect(t.Context(), c)
+	require.Error(t, err)
+	clock.advance(-6 * time.Hour)
+	upstream.holds(stranger.PublicKey(), w.operator.Account("B", authtest.IssuedAt(clock.read())).Token())
+	_, err = w.authorizer.Connect(t.Context(), c)
+	require.NotEqual(t, auth.AccountNotFound, reasonOrNone(err), "it is asked for again")
+	upstream.holds(w.key, w.issue(clock.read(), func(a *jwt.AccountClaims) { a.RevokeAt(s.User().Key, clock.read().Add(24*time.Hour)) }).Token())
+	looked := len(upstream.times(w.key))
+	w.authorizer.Sweep() // plans anew
+	clock.advance(11 * time.Minute)
+	w.authorizer.Sweep()
+	require.Eventually(t, func() bool { return len(upstream.times(w.key)) > looked }, time.Minute, time.Millisecond)
+}
+
+func reasonOrNone(err error) auth.Reason {
+	if e := (*auth.Error)(nil); errors.As(err, &e) {
+		return e.Reason
+	}
+	return auth.ReasonNone
 }

@@ -239,19 +239,20 @@ func (a *Authorizer) land(ctx context.Context, key string, f *flight) {
 	f.account, f.err = o.now, got.err
 	a.auditLookup(ctx, key, o, got)
 	a.confirmed(ctx, key, got)
-	if a.directory.arrive(key, f, a.config.Clock().Add(a.config.Bounds.MissTime)) {
+	if a.directory.arrive(key, f, a.config.Clock()) {
 		defer a.refresh(key)
 	}
 }
 
 // arrive ends a flight, and remembers until then what it did not find. It reports
 // whether somebody asked for a later answer; then there is nothing to remember.
-func (d *directory) arrive(key string, f *flight, until time.Time) bool {
+func (d *directory) arrive(key string, f *flight, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.flights, key)
 	if f.err != nil && f.err.Reason != AccountUnavailable && !f.again {
-		d.misses.add(key, f.err, until, d.authorizer.config.Bounds.Misses)
+		b := &d.authorizer.config.Bounds
+		d.misses.add(key, f.err, now, now.Add(b.MissTime), b.Misses)
 	}
 	return f.again && !d.closed
 }
@@ -538,8 +539,8 @@ type misses struct {
 }
 
 type miss struct {
-	until time.Time
-	err   *Error
+	since, until time.Time
+	err          *Error
 }
 
 func (m *misses) find(key string, now time.Time) *Error {
@@ -547,14 +548,14 @@ func (m *misses) find(key string, now time.Time) *Error {
 	if !ok {
 		return nil
 	}
-	if !now.Before(known.until) {
+	if !now.Before(known.until) || now.Before(known.since) { // a clock that was set back begins anew
 		delete(m.known, key)
 		return nil
 	}
 	return known.err
 }
 
-func (m *misses) add(key string, err *Error, until time.Time, most int) {
+func (m *misses) add(key string, err *Error, since, until time.Time, most int) {
 	if m.known == nil {
 		m.known = make(map[string]miss)
 	}
@@ -565,5 +566,5 @@ func (m *misses) add(key string, err *Error, until time.Time, most int) {
 	if _, ok := m.known[key]; !ok {
 		m.order = append(m.order, key)
 	}
-	m.known[key] = miss{until: until, err: err}
+	m.known[key] = miss{since: since, until: until, err: err}
 }

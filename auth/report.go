@@ -86,5 +86,5 @@ func listed(list []SessionChange, c change) []SessionChange {
 		return list
 	}
 	u := &c.session.standing.Load().user.claims
-	return append(list, SessionChange{User: u.Key, Name: u.Name, Client: c.session.Client().ID, Err: c.err, Rights: c.rights, Limits: c.limits})
+	return append(list, SessionChange{User: u.Key, Name: line(u.Name), Client: line(c.session.Client().ID), Err: c.err, Rights: c.rights, Limits: c.limits})
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"crypto/rand"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/natsauth/natsauth/auth"
@@ -144,7 +145,7 @@ func (s *Server) tellRefused(c *conn, why *auth.Error) {
 // tellCounts tells other servers how many connections of an account are here
 // (F051).
 func (s *Server) tellCounts(key, name string) {
-	e := countsEvent{event: newEvent(countsType), Server: s.about(), Account: key, Name: name}
+	e := countsEvent{event: newEvent(countsType), Server: s.about(), Account: key, Name: short(name)}
 	if a := s.accounts.find(key); a != nil {
 		e.Subs = a.table.Len()
 	}
@@ -152,6 +153,27 @@ func (s *Server) tellCounts(key, name string) {
 	e.TotalConns, e.LeafNodes, e.Conns = n.Connections, n.LeafNodes, n.Connections-n.LeafNodes
 	s.toSystem("$SYS.SERVER.ACCOUNT."+key+".CONNS", e)
 	s.toSystem("$SYS.ACCOUNT."+key+".SERVER.CONNS", e)
+}
+
+// maxText is how much of a text from a token an advisory tells, in bytes: an account
+// may have a name of any length.
+const maxText = 256
+
+func short(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "..."
+}
+
+// shortened gives the first tags, each short.
+func shortened(tags []string) []string {
+	const most = 32
+	out := make([]string, 0, min(len(tags), most))
+	for _, t := range tags[:min(len(tags), most)] {
+		out = append(out, short(t))
+	}
+	return out
 }
 
 func newEvent(kind string) event {
@@ -175,7 +197,7 @@ func (c *conn) about(who auth.Identity, said auth.ClientInfo) clientInfo {
 	return clientInfo{
 		Start: &c.start, Host: host, ID: c.id, Account: who.Account, User: who.Key,
 		Name: said.Name, Lang: said.Lang, Version: said.Version,
-		IssuerKey: who.Issuer, NameTag: who.AccountName, Tags: who.Tags, Kind: "Client", Type: "nats",
+		IssuerKey: who.Issuer, NameTag: short(who.AccountName), Tags: shortened(who.Tags), Kind: "Client", Type: "nats",
 	}
 }
 

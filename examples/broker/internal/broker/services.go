@@ -125,7 +125,9 @@ func (r remoteCounts) take(from *conn, in *account, m *message) bool {
 		return false
 	}
 	a := r.server.options.Authorizer
-	if _, ok := a.InForce(e.Account); ok { // an account that nobody here uses has no limit to keep
+	// An account that nobody here uses has no limit to keep, but a node that has none
+	// of it left is heard: what it told before must not stay.
+	if _, ok := a.InForce(e.Account); ok || e.Conns <= 0 && e.LeafNodes <= 0 {
 		// The reference counts another server's leaf nodes as such only.
 		a.SetRemote(e.Server.ID, e.Account, auth.Counts{Connections: e.Conns, LeafNodes: e.LeafNodes})
 	}
