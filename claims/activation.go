@@ -25,6 +25,9 @@ func (k Kind) String() string {
 	}
 }
 
+// MarshalText gives the name.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 func newKind(t jwt.ExportType) Kind {
 	switch t {
 	case jwt.Stream:

@@ -20,7 +20,8 @@
 //
 // # Using what was read
 //
-// [Window.At] is the one rule about time, [Expand] turns a scope's permission
+// [Window.At] is the one rule about time, [Activate] the one about what an
+// import may use of what its exporter exports, [Expand] turns a scope's permission
 // template into one user's permissions, [Grant.OpenAt] judges the hours of the
 // day and [Grant.Covers] the source address.
 //
