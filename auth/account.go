@@ -19,6 +19,7 @@ type Account struct {
 	end      deadline  // of its own token, and of the operator's where that closes
 	place    *place    // nil until it is in force
 	defaults *Rights   // likewise; without default permissions they allow everything
+	offers   offers
 }
 
 // Revision tells one token of an account from another.

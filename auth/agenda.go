@@ -184,6 +184,7 @@ func (a *Authorizer) forgetIdle(p *place, now int64) bool {
 	if held := p.current.Load(); held != nil {
 		a.directory.marks.add(former{p.key, mark(held.claims), ReasonNone})
 		p.last.Store(held)
+		a.directory.importers.move(held, nil)
 		p.current.Store(nil)
 	}
 	p.gone = true

@@ -140,7 +140,9 @@ func (a *Authorizer) replace(next *Account, m resolver.Mode, dry bool) (Report, 
 	if err != nil {
 		return Report{}, err
 	}
-	return newReport(key, o.old, o.now, o.changes), nil
+	r := newReport(key, o.old, o.now, o.changes)
+	a.exchange(&r, o.old, o.now)
+	return r, nil
 }
 
 // Remove takes an account out of force, and out of the Store: its sessions are closed,
@@ -194,10 +196,16 @@ func (a *Authorizer) remove(ctx context.Context, key string, dry bool) (Report, 
 	why := &Error{Reason: AccountRemoved, Step: StepLive}
 	if dry {
 		o := a.wouldVacate(key, why)
-		return newReport(key, o.old, nil, o.changes), nil
+		return a.removed(key, o), nil
 	}
-	o := a.vacate(key, nil, why, AccountRemoved)
-	return newReport(key, o.old, nil, o.changes), nil
+	return a.removed(key, a.vacate(key, nil, why, AccountRemoved)), nil
+}
+
+// removed is the report of an account that is out of force.
+func (a *Authorizer) removed(key string, o outcome) Report {
+	r := newReport(key, o.old, nil, o.changes)
+	a.exchange(&r, o.old, nil)
+	return r
 }
 
 // erase deletes an account in the Store, and remembers what it had.

@@ -82,6 +82,7 @@ func (p *place) put(next *Account, changes []change) []change {
 		}
 	}
 	next.place = p
+	p.authorizer.directory.importers.move(p.current.Load(), next)
 	p.current.Store(next)
 	p.authorizer.directory.marks.forget(p.key)
 	p.since, p.warned = 0, false
@@ -150,6 +151,7 @@ func (p *place) clear(why *Error, back Reason) outcome {
 	changes := p.changes(nil, why)
 	p.authorizer.directory.marks.add(former{p.key, mark(held.claims), back})
 	p.last.Store(held)
+	p.authorizer.directory.importers.move(held, nil)
 	p.current.Store(nil)
 	p.news(why)
 	return outcome{old: held, changes: p.settle(changes)}

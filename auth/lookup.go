@@ -17,6 +17,7 @@ type directory struct {
 	authorizer *Authorizer
 	places     sync.Map // account key -> *place
 	remotes    remotes
+	importers  importers
 	marks      marks // of accounts that are out of force
 
 	mu      sync.Mutex

@@ -28,16 +28,30 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Report is what a change has done, or, of a preview, would do: what is in force
 // afterwards, and what became of the sessions (B5). Old and New are the same where
 // nothing changed. Closed and Changed list the first [MaxReported] sessions each, the
-// counts say how many there were.
+// counts say how many there were; so it is with Imports, the dead and the pending ones
+// first, and with Importers. Both are of Apply and Remove.
 type Report struct {
-	Account      string          `json:"account,omitempty"` // of a change of trust: empty
-	State        State           `json:"state"`
-	Old          Revision        `json:"old"` // in force before; zero: none was
-	New          Revision        `json:"new"` // in force afterwards, or saved; zero: none
-	Closed       []SessionChange `json:"closed,omitempty"`
-	Changed      []SessionChange `json:"changed,omitempty"`
-	ClosedCount  int             `json:"closed_count"`
-	ChangedCount int             `json:"changed_count"`
+	Account      string         `json:"account,omitempty"` // of a change of trust: empty
+	State        State          `json:"state"`
+	Old          Revision       `json:"old"`               // in force before; zero: none was
+	New          Revision       `json:"new"`               // in force afterwards, or saved; zero: none
+	Imports      []ImportStatus `json:"imports,omitempty"` // of the account
+	ImportCounts ImportCounts   `json:"import_counts,omitzero"`
+	// Importers are the accounts in force here whose imports from this one stand
+	// otherwise now, by public key.
+	Importers     []string        `json:"importers,omitempty"`
+	ImporterCount int             `json:"importer_count,omitempty"`
+	Closed        []SessionChange `json:"closed,omitempty"`
+	Changed       []SessionChange `json:"changed,omitempty"`
+	ClosedCount   int             `json:"closed_count"`
+	ChangedCount  int             `json:"changed_count"`
+}
+
+// ImportCounts are how many imports of an account stand where.
+type ImportCounts struct {
+	InForce int `json:"in_force"`
+	Pending int `json:"pending"`
+	Dead    int `json:"dead"`
 }
 
 // MaxReported is how many sessions a Report lists of each kind.

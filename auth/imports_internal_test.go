@@ -1,0 +1,63 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/internal/subject"
+)
+
+// TestOffers is inside the package because the index is: it finds the export that the
+// rule in package claims decides by, of however many.
+func TestOffers(t *testing.T) {
+	t.Parallel()
+	draw := rapid.Custom(func(t *rapid.T) string {
+		tokens := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "*"}), 1, 3).Draw(t, "tokens")
+		if rapid.Bool().Draw(t, "open") {
+			tokens = append(tokens, ">")
+		}
+		return strings.Join(tokens, ".")
+	})
+	kinds := rapid.SampledFrom([]claims.Kind{claims.Stream, claims.Service})
+	rapid.Check(t, func(t *rapid.T) {
+		exporter := &claims.Account{Header: claims.Header{Key: "E"}}
+		for _, s := range rapid.SliceOfN(draw, 0, 6).Draw(t, "exports") {
+			exporter.Exports = append(exporter.Exports, claims.Export{Subject: s, Kind: kinds.Draw(t, "kind")})
+		}
+		i := &claims.Import{Subject: draw.Draw(t, "import"), Account: "E", Kind: kinds.Draw(t, "kind")}
+		var o offers
+		found := o.find(exporter, i)
+		want := mostSpecific(exporter, i)
+		require.Equal(t, want, found)
+		i.Account = "X"
+		require.Nil(t, o.find(exporter, i), "another exporter's")
+	})
+}
+
+// mostSpecific is the same by looking at each.
+func mostSpecific(c *claims.Account, i *claims.Import) *claims.Export {
+	var best *claims.Export
+	for n := range c.Exports {
+		e := &c.Exports[n]
+		if e.Kind == i.Kind && subject.Subset(i.Subject, e.Subject) && (best == nil || rank(e.Subject) < rank(best.Subject)) {
+			best = e
+		}
+	}
+	return best
+}
+
+// rank writes a subject so that the more specific one of two that cover a third comes
+// first.
+func rank(s string) string {
+	var out strings.Builder
+	for token := range strings.SplitSeq(s, ".") {
+		n := strings.Index("  *>", token)
+		fmt.Fprint(&out, max(0, n-1))
+	}
+	return out.String()
+}
