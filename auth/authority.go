@@ -51,7 +51,7 @@ func (a *Authorizer) follow(t Trust) (Report, error) {
 	a.directory.forgiveAll()
 	r := Report{State: InForce}
 	for _, p := range a.directory.where("") {
-		r.add(a.reseat(p.key).changes)
+		r.add(a.reseat(p.key, false).changes)
 		r.add(p.owed())
 	}
 	a.calendar.wake(a.config.Clock().UnixNano()) // the operators' ends are others now

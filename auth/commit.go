@@ -174,21 +174,12 @@ func (a *Authorizer) seated(key string) *Account {
 	if held == nil || held.trust == a.trust.Load() {
 		return held
 	}
-	if p := a.directory.known(key); p != nil {
-		p.owe(a.reseat(key).changes)
-	}
+	a.reseat(key, true)
 	return a.directory.inForce(key)
 }
 
-// owe keeps, for the report of the change of trust that is under way, what somebody
-// else was faster to do.
-func (p *place) owe(changes []change) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.unreported = append(p.unreported, changes...)
-}
-
-// owed gives what was kept.
+// owed gives what somebody else was faster to do than the change of trust that is
+// under way.
 func (p *place) owed() []change {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,8 +189,9 @@ func (p *place) owed() []change {
 }
 
 // reseat judges an account in force by the trust set of now. It is one step, so that
-// no token that comes meanwhile is lost.
-func (a *Authorizer) reseat(key string) outcome {
+// no token that comes meanwhile is lost. What others bring about on the way of a
+// connect is kept for the report of whoever changes the trust set.
+func (a *Authorizer) reseat(key string, others bool) outcome {
 	p := a.directory.known(key)
 	if p == nil {
 		return outcome{}
@@ -216,6 +208,9 @@ func (a *Authorizer) reseat(key string) outcome {
 	} else {
 		next.defaults = held.defaults
 		o = outcome{old: held, now: next, changes: p.put(next, p.changes(next, nil))}
+	}
+	if others {
+		p.unreported = append(p.unreported, o.changes...)
 	}
 	p.mu.Unlock()
 	a.tell(o.changes)
