@@ -1,17 +1,6 @@
 package auth
 
-import (
-	"cmp"
-	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
-	"slices"
-	"sync/atomic"
-	"time"
-
-	"github.com/natsauth/natsauth/claims"
-)
+import "context"
 
 // This file changes the trust set while sessions live (B17).
 
@@ -109,53 +98,6 @@ func (a *Authorizer) foresee(p *place, t *trust) []change {
 	return p.changes(next, nil)
 }
 
-// use is how often, and when last, a key of the trust set has vouched for a
-// connection.
-type use struct {
-	connects atomic.Uint64
-	last     atomic.Int64 // seconds since 1970
-}
-
-func (u *use) note(now time.Time) {
-	u.connects.Add(1)
-	if at := now.Unix(); u.last.Load() != at {
-		u.last.Store(at)
-	}
-}
-
-// KeyUse tells what a key of the trust set is good for: whether it can go.
-type KeyUse struct {
-	Key      string    `json:"key"`      // a public operator key
-	Operator string    `json:"operator"` // whose it is
-	Accounts int       `json:"accounts"` // in force that it has signed
-	Connects uint64    `json:"connects"` // that it has vouched for, since it is in the trust set
-	Last     time.Time `json:"last,omitzero"`
-}
-
-// KeyUse gives the keys that sign accounts, sorted, and the use that was made of each.
-func (a *Authorizer) KeyUse() []KeyUse {
-	t := a.trust.Load()
-	if t == nil {
-		return nil
-	}
-	signed := make(map[string]int)
-	for _, p := range a.directory.where("") {
-		if view := p.current.Load(); view != nil {
-			signed[view.claims.Issuer]++
-		}
-	}
-	out := make([]KeyUse, 0, len(t.signers))
-	for key, s := range t.signers {
-		u := KeyUse{Key: key, Operator: s.operator.key, Accounts: signed[key], Connects: s.use.connects.Load()}
-		if at := s.use.last.Load(); at != 0 {
-			u.Last = time.Unix(at, 0)
-		}
-		out = append(out, u)
-	}
-	slices.SortFunc(out, func(x, y KeyUse) int { return cmp.Compare(x.Key, y.Key) })
-	return out
-}
-
 // Administers says whether a key may sign requests to delete accounts: the keys that
 // sign accounts may (B23).
 func (a *Authorizer) Administers(key string) bool {
@@ -165,55 +107,4 @@ func (a *Authorizer) Administers(key string) bool {
 	}
 	_, ok := t.signers[key]
 	return ok
-}
-
-// StateHash is a hash over the trust set and the accounts in force: equal on nodes
-// that agree on both.
-func (a *Authorizer) StateHash() [32]byte {
-	t := a.trust.Load()
-	if t == nil {
-		return [32]byte{}
-	}
-	w := &digestWriter{}
-	w.text(t.fingerprint())
-	var accounts []string
-	for _, p := range a.directory.where("") {
-		if view := p.current.Load(); view != nil {
-			accounts = append(accounts, p.key+string(view.claims.Digest[:]))
-		}
-	}
-	slices.Sort(accounts)
-	for _, text := range accounts {
-		w.text(text)
-	}
-	return sha256.Sum256(w.buf)
-}
-
-// fingerprint is the trust set's content, in one order.
-func (t *trust) fingerprint() string {
-	var lines []string
-	add := func(kind, what string) { lines = append(lines, fmt.Sprintf("%s %d %s", kind, len(what), what)) }
-	for _, o := range t.operators {
-		add("operator", string(o.claims.Digest[:]))
-	}
-	for key, s := range t.signers {
-		add("signer", fmt.Sprint(key, s.operator.key, s.strict))
-	}
-	for key := range t.pinned {
-		add("pinned", key)
-	}
-	for _, key := range t.proxies {
-		add("proxy", key)
-	}
-	add("system", t.system)
-	if u, err := claims.ParseUser(t.sentinel); err == nil {
-		add("sentinel", string(u.Digest[:]))
-	}
-	slices.Sort(lines)
-	lines = slices.Compact(lines) // what is named twice is there once
-	w := binary.BigEndian.AppendUint64(nil, uint64(len(lines)))
-	for _, l := range lines {
-		w = append(append(w, l...), '\n')
-	}
-	return string(w)
 }

@@ -290,7 +290,7 @@ func (d *decision) outlived() *Error {
 }
 
 // trusted wants a trusted operator to vouch for the account, both of them at
-// this time. The judgement is that of vouch and timely in lookup.go, on what is
+// this time. The judgement is that of vouch and timely in belief.go, on what is
 // in force and on what was found alike.
 func trusted(_ context.Context, d *decision) *Error {
 	if d.distrust != nil {
