@@ -208,7 +208,7 @@ func drawExport(r *rapid.T) claims.Export {
 func TestActivateAgreesWithTheModel(t *testing.T) {
 	given := map[error]int{}
 	rapid.Check(t, func(r *rapid.T) {
-		for range 40 {
+		for range 400 { // so that each cause comes up in a short run too
 			l := drawLeave(r)
 			want := causes(l)
 			until, err := l.ask()

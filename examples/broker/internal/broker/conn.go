@@ -208,7 +208,7 @@ func (c *conn) close(text, reason string) {
 
 // unblock lets the run goroutine go: it may wait for bytes that never come.
 func (c *conn) unblock() {
-	c.nc.SetReadDeadline(time.Now().Add(lingerTime)) //nolint:errcheck // a closed socket does not block
+	c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // a closed socket does not block
 }
 
 // lingerTime is how long a client that was told goodbye may take to hang up.
@@ -219,7 +219,7 @@ const lingerTime = 200 * time.Millisecond
 func (c *conn) linger() {
 	defer c.nc.Close() //nolint:errcheck // it is over
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		c.unblock()
+		c.nc.SetReadDeadline(time.Now().Add(lingerTime))       //nolint:errcheck // likewise
 		io.Copy(io.Discard, io.LimitReader(c.nc, lingerBytes)) //nolint:errcheck // whatever comes is not wanted
 	}
 }
