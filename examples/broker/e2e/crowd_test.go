@@ -37,7 +37,7 @@ func TestCrowd(t *testing.T) {
 		t.Skip("the broker alone")
 	}
 	n := crowdSize(t)
-	t.Logf("%d clients every day; for long: NATSAUTH_CROWD=9000 go test ./e2e -run TestCrowd -v", n)
+	t.Logf("%d clients every day; for long: NATSAUTH_CROWD=10000 go test ./e2e -run TestCrowd -v", n)
 	for _, row := range []struct {
 		name    string
 		revoked int
