@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"sync"
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
@@ -14,12 +15,13 @@ type Account struct {
 	operator *operator
 	strict   bool // identity keys sign nothing (B13)
 	system   bool
-	mappings *mappings // nil: none
-	trust    *trust    // by which it was judged
-	end      deadline  // of its own token, and of the operator's where that closes
-	place    *place    // nil until it is in force
-	defaults *Rights   // likewise; without default permissions they allow everything
-	offers   offers
+	mappings *mappings      // nil: none
+	trust    *trust         // by which it was judged
+	end      deadline       // of its own token, and of the operator's where that closes
+	place    *place         // nil until it is in force
+	defaults *Rights        // likewise; without default permissions they allow everything
+	ranking  sync.Once      // makes offers, when somebody first imports
+	offers   *claims.Offers // of what it exports
 }
 
 // Revision tells one token of an account from another.

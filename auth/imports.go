@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
-	"github.com/natsauth/natsauth/internal/subject"
 )
 
 // ImportState is whether an account may use what it imports.
@@ -98,45 +97,8 @@ func activate(i *claims.Import, importer string, exporter *Account, now time.Tim
 	if !exporter.usable(now) {
 		return time.Time{}, ErrExporterAbsent
 	}
-	e := exporter.offers.find(exporter.claims, i)
-	if e == nil { // the rule says why
-		return claims.Activate(i, importer, &claims.Account{Header: claims.Header{Key: exporter.Key()}}, exporter.strict, now)
-	}
-	return e.Admits(i, importer, exporter.claims, exporter.strict, now)
-}
-
-// offers find the export that decides about an import, among as many as an account
-// may have. They are made when they are first needed.
-type offers struct {
-	once   sync.Once
-	ranked map[claims.Kind]*subject.Ranking
-	at     map[claims.Kind][]int // the places of the ranked ones in the token
-}
-
-// find gives the most specific export of the import's kind that covers its subject, as
-// [claims.Activate] would (B10); nil: none does.
-func (o *offers) find(c *claims.Account, i *claims.Import) *claims.Export {
-	o.once.Do(func() { o.rank(c) })
-	n, ok := o.ranked[i.Kind].Find(i.ExportedSubject())
-	if !ok || i.Account != c.Key {
-		return nil
-	}
-	return &c.Exports[o.at[i.Kind][n]]
-}
-
-func (o *offers) rank(c *claims.Account) {
-	subjects := make(map[claims.Kind][]string)
-	o.ranked, o.at = make(map[claims.Kind]*subject.Ranking), make(map[claims.Kind][]int)
-	for n := range c.Exports {
-		e := &c.Exports[n]
-		if subject.Valid(e.Subject) { // as parsing has seen to
-			subjects[e.Kind] = append(subjects[e.Kind], e.Subject)
-			o.at[e.Kind] = append(o.at[e.Kind], n)
-		}
-	}
-	for kind, list := range subjects {
-		o.ranked[kind], _ = subject.NewRanking(list) // all are valid
-	}
+	exporter.ranking.Do(func() { exporter.offers = claims.NewOffers(exporter.claims) })
+	return exporter.offers.Activate(i, importer, exporter.strict, now)
 }
 
 // exchange tells a report what a change of an account does to imports: its own, and

@@ -143,12 +143,19 @@ func (a *Account) Signer(key string, strict bool) (*Scope, bool) {
 // what was issued in its own second or before (jwt/v2 RevocationList); a token
 // without iat counts as issued before everything.
 func (a *Account) Revoked(key string, iat int64) (at int64, revoked bool) {
+	_, at, revoked = revokedIn(a.Revocations, key, iat)
+	return at, revoked
+}
+
+// revokedIn is the rule about a list of revocations: of users, or of activations. by is
+// the entry that revokes.
+func revokedIn(list map[string]int64, key string, iat int64) (by string, at int64, revoked bool) {
 	for _, k := range [...]string{key, jwt.All} {
-		if t, ok := a.Revocations[k]; ok && t >= iat {
-			return t, true
+		if t, ok := list[k]; ok && t >= iat {
+			return k, t, true
 		}
 	}
-	return 0, false
+	return "", 0, false
 }
 
 func newAccount(c *jwt.AccountClaims, d Digest) (*Account, error) {

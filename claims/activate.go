@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
-
 	"github.com/natsauth/natsauth/internal/subject"
 )
 
@@ -89,34 +87,12 @@ func barred(class error, format string, args ...any) error {
 // Importer is the key of an account, and both accounts are in force: that is for
 // the caller to know, and so is strict, which their operator says. Signatures
 // were verified when the tokens were parsed. Activate only reads, looks at each
-// export once, and may run in several goroutines. A nil import or exporter and
-// their zero values are refused. (nats-server v2.15 server/accounts.go
+// export once, and may run in several goroutines; for many imports of one exporter there
+// are [Offers]. A nil import or exporter and their zero values are refused. (nats-server v2.15 server/accounts.go
 // checkStreamImportAuthorized, checkServiceImportAuthorized and checkActivation;
 // jwt/v2 imports.go.)
 func Activate(i *Import, importer string, exporter *Account, strict bool, now time.Time) (until time.Time, err error) {
-	if i == nil || exporter == nil {
-		return time.Time{}, barred(ErrExporter, "an import and its exporter are needed")
-	}
-	e, err := exporter.offer(i)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return e.Admits(i, importer, exporter, strict, now)
-}
-
-// Admits is the part of [Activate] that follows once it is known which export decides
-// about an import: the most specific one of its kind that covers its
-// [Import.ExportedSubject]. It is for callers who have their own index of the exporter's
-// exports, and takes the caller's word for it.
-func (e *Export) Admits(i *Import, importer string, exporter *Account, strict bool, now time.Time) (time.Time, error) {
-	switch {
-	case e.AccountTokenPosition != 0:
-		return time.Time{}, e.atPosition(i.ExportedSubject(), importer)
-	case e.TokenRequired:
-		return i.activated(importer, exporter, e, strict, now)
-	default:
-		return time.Time{}, nil
-	}
+	return NewOffers(exporter).Activate(i, importer, strict, now)
 }
 
 // ExportedSubject is the import's subject as the exporter knows it: To of a
@@ -128,50 +104,6 @@ func (i *Import) ExportedSubject() string {
 		return i.To
 	}
 	return i.Subject
-}
-
-// offer is the export that decides about an import.
-func (a *Account) offer(i *Import) (*Export, error) {
-	if a.Key == "" || i.Account != a.Key {
-		return nil, barred(ErrExporter, "%q, not %q", i.Account, a.Key)
-	}
-	s := i.ExportedSubject()
-	var best *Export
-	for n := range a.Exports {
-		e := &a.Exports[n]
-		if e.Kind == i.Kind && subject.Subset(s, e.Subject) && (best == nil || closer(e.Subject, best.Subject)) {
-			best = e
-		}
-	}
-	if best == nil || best.Kind != Stream && best.Kind != Service {
-		return nil, barred(ErrNotExported, "%s %q", i.Kind, s)
-	}
-	return best, nil
-}
-
-// closer says whether a is more specific than b, of two subjects that cover a
-// third: where they differ one of them has a wildcard.
-func closer(a, b string) bool {
-	for {
-		s, arest, amore := strings.Cut(a, ".")
-		t, brest, bmore := strings.Cut(b, ".")
-		if s != t || !amore || !bmore {
-			return breadth(s) < breadth(t)
-		}
-		a, b = arest, brest
-	}
-}
-
-// breadth orders tokens by how much they match.
-func breadth(token string) int {
-	switch token {
-	case "*":
-		return 1
-	case ">":
-		return 2
-	default:
-		return 0
-	}
 }
 
 // atPosition wants the importer's key where the export says.
@@ -242,10 +174,8 @@ func (a *Activation) inForce(e *Export, now time.Time) error {
 	default:
 		return barred(ErrActivationExpired, "exp is %d, now is %d", a.Expires, now.Unix())
 	}
-	for _, k := range [...]string{a.Key, jwt.All} {
-		if t, ok := e.Revocations[k]; ok && a.IssuedAt <= t {
-			return barred(ErrActivationRevoked, "issued at %d, %q is revoked until %d", a.IssuedAt, k, t)
-		}
+	if by, at, ok := revokedIn(e.Revocations, a.Key, a.IssuedAt); ok {
+		return barred(ErrActivationRevoked, "issued at %d, %q is revoked until %d", a.IssuedAt, by, at)
 	}
 	return nil
 }

@@ -1,19 +1,19 @@
-package auth
+package claims
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/natsauth/natsauth/claims"
 	"github.com/natsauth/natsauth/internal/subject"
 )
 
-// TestOffers is inside the package because the index is: it finds the export that the
-// rule in package claims decides by, of however many.
+// TestOffers is inside the package because the index is: it finds the most specific
+// export, of however many.
 func TestOffers(t *testing.T) {
 	t.Parallel()
 	draw := rapid.Custom(func(t *rapid.T) string {
@@ -23,25 +23,25 @@ func TestOffers(t *testing.T) {
 		}
 		return strings.Join(tokens, ".")
 	})
-	kinds := rapid.SampledFrom([]claims.Kind{claims.Stream, claims.Service})
+	kinds := rapid.SampledFrom([]Kind{Stream, Service})
 	rapid.Check(t, func(t *rapid.T) {
-		exporter := &claims.Account{Header: claims.Header{Key: "E"}}
+		exporter := &Account{Header: Header{Key: "E"}}
 		for _, s := range rapid.SliceOfN(draw, 0, 6).Draw(t, "exports") {
-			exporter.Exports = append(exporter.Exports, claims.Export{Subject: s, Kind: kinds.Draw(t, "kind")})
+			exporter.Exports = append(exporter.Exports, Export{Subject: s, Kind: kinds.Draw(t, "kind")})
 		}
-		i := &claims.Import{Subject: draw.Draw(t, "import"), Account: "E", Kind: kinds.Draw(t, "kind")}
-		var o offers
-		found := o.find(exporter, i)
+		i := &Import{Subject: draw.Draw(t, "import"), Account: "E", Kind: kinds.Draw(t, "kind")}
+		o := NewOffers(exporter)
 		want := mostSpecific(exporter, i)
-		require.Equal(t, want, found)
+		require.Equal(t, want, o.find(i))
 		i.Account = "X"
-		require.Nil(t, o.find(exporter, i), "another exporter's")
+		_, err := o.Activate(i, "I", false, time.Time{})
+		require.ErrorIs(t, err, ErrExporter, "another exporter's")
 	})
 }
 
 // mostSpecific is the same by looking at each.
-func mostSpecific(c *claims.Account, i *claims.Import) *claims.Export {
-	var best *claims.Export
+func mostSpecific(c *Account, i *Import) *Export {
+	var best *Export
 	for n := range c.Exports {
 		e := &c.Exports[n]
 		if e.Kind == i.Kind && subject.Subset(i.Subject, e.Subject) && (best == nil || rank(e.Subject) < rank(best.Subject)) {
