@@ -1,6 +1,10 @@
 package auth
 
-import "context"
+import (
+	"context"
+
+	"github.com/natsauth/natsauth/claims"
+)
 
 // This file holds the last steps: what the user may do, and its admission.
 
@@ -55,12 +59,11 @@ func connections(_ context.Context, d *decision) *Error {
 	if stale {
 		return errStale
 	}
-	return exceeded(reason, d)
+	return exceeded(reason, d.account.claims.Limits)
 }
 
-// exceeded makes the error of an admission that failed.
-func exceeded(r Reason, d *decision) *Error {
-	l := d.account.claims.Limits
+// exceeded makes the error of whoever finds no room; nil for ReasonNone.
+func exceeded(r Reason, l claims.AccountLimits) *Error {
 	switch r {
 	case ReasonNone:
 		return nil

@@ -106,7 +106,7 @@ func (p *place) schedule(now int64) int64 {
 // attendAll looks after the accounts that are due, and tells when the next one is.
 func (a *Authorizer) attendAll(now int64) int64 {
 	if a.agenda.setBack(now) {
-		for _, p := range a.directory.where("") {
+		for _, p := range a.directory.all() {
 			p.schedule(now)
 		}
 	}

@@ -114,12 +114,8 @@ func (a *Authorizer) store(ctx context.Context, token string, next *Account, m r
 
 // outranked says whether the Store keeps another token, which counts there.
 func (a *Authorizer) outranked(ctx context.Context, next *Account) bool {
-	token, err := a.config.Store.Resolve(ctx, next.Key())
-	if err != nil {
-		return false
-	}
-	c, err := claims.ParseAccount(token)
-	return err == nil && c.Digest != next.claims.Digest
+	kept, err := a.stored(ctx, next.Key())
+	return err == nil && kept != nil && kept.Digest != next.claims.Digest
 }
 
 // replace puts a token in force that is saved, if its account is in force. Otherwise
@@ -228,12 +224,9 @@ func (a *Authorizer) former(ctx context.Context, key string) resolver.Mark {
 	if a.config.Store == nil {
 		return was
 	}
-	token, err := a.config.Store.Resolve(ctx, key)
-	if err != nil {
+	kept, err := a.stored(ctx, key)
+	if err != nil || kept == nil || kept.IssuedAt < was.IssuedAt {
 		return was
 	}
-	if c, err := claims.ParseAccount(token); err == nil && c.IssuedAt >= was.IssuedAt {
-		return mark(c)
-	}
-	return was
+	return mark(kept)
 }

@@ -39,7 +39,7 @@ func (a *Authorizer) follow(t Trust) (Report, error) {
 	a.trust.Store(next)
 	a.directory.forgiveAll()
 	r := Report{State: InForce}
-	for _, p := range a.directory.where("") {
+	for _, p := range a.directory.all() {
 		r.add(a.reseat(p.key, false).changes)
 		r.add(p.owed())
 	}
@@ -58,7 +58,7 @@ func (a *Authorizer) PreviewTrust(_ context.Context, t Trust) (Report, error) {
 		return Report{}, err
 	}
 	r := Report{State: InForce}
-	for _, p := range a.directory.where("") {
+	for _, p := range a.directory.all() {
 		r.add(a.foresee(p, next))
 	}
 	return r, nil
@@ -94,7 +94,6 @@ func (a *Authorizer) foresee(p *place, t *trust) []change {
 	if err != nil {
 		return p.changes(nil, ended(err.at(StepTrust)))
 	}
-	next.defaults = held.defaults
 	return p.changes(next, nil)
 }
 

@@ -37,7 +37,7 @@ func (a *Authorizer) believe(read *Account, t *trust) (*Account, *Error) {
 	now, c := a.config.Clock(), read.claims
 	s, ok := t.signers[c.Issuer]
 	view := &Account{
-		claims: c, mappings: read.mappings,
+		claims: c, mappings: read.mappings, defaults: read.defaults,
 		operator: s.operator, strict: s.strict, system: c.Key == t.system, trust: t,
 	}
 	switch {

@@ -35,7 +35,6 @@ func (a *Authorizer) commit(next *Account, m resolver.Mode, dry bool) (outcome, 
 				a.attendLater(p)
 				return outcome{}, err
 			}
-			next.defaults = a.pool.right(next.claims.DefaultPermissions)
 			continue
 		}
 		if !dry {
@@ -206,7 +205,6 @@ func (a *Authorizer) reseat(key string, others bool) outcome {
 	if next, err := a.believe(held, t); err != nil {
 		o = p.clear(ended(err.at(StepTrust)), ReasonNone)
 	} else {
-		next.defaults = held.defaults
 		o = outcome{old: held, now: next, changes: p.put(next, p.changes(next, nil))}
 	}
 	if others {

@@ -129,7 +129,7 @@ func (a *Authorizer) hint(account string) {
 	a.directory.forgiveAll()
 	a.directory.allAgain()
 	now := a.config.Clock().UnixNano()
-	for _, p := range a.directory.where("") {
+	for _, p := range a.directory.all() {
 		p.mu.Lock()
 		p.refresh = now
 		p.mu.Unlock()

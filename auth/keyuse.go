@@ -37,10 +37,8 @@ func (a *Authorizer) KeyUse() []KeyUse {
 		return nil
 	}
 	signed := make(map[string]int)
-	for _, p := range a.directory.where("") {
-		if view := p.current.Load(); view != nil {
-			signed[view.claims.Issuer]++
-		}
+	for view := range a.directory.views() {
+		signed[view.claims.Issuer]++
 	}
 	out := make([]KeyUse, 0, len(t.signers))
 	for key, s := range t.signers {

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -64,6 +65,27 @@ func (d *directory) inForce(key string) *Account {
 	return nil
 }
 
+// all gives every place there is.
+func (d *directory) all() []*place {
+	var out []*place
+	d.places.Range(func(_, p any) bool {
+		out = append(out, p.(*place))
+		return true
+	})
+	return out
+}
+
+// views gives every account in force.
+func (d *directory) views() iter.Seq[*Account] {
+	return func(yield func(*Account) bool) {
+		for _, p := range d.all() {
+			if view := p.current.Load(); view != nil && !yield(view) {
+				return
+			}
+		}
+	}
+}
+
 // arrived says whether an account is in force, once whoever was about to put it there
 // has done so: what is remembered of the account before counts for everybody after.
 func (d *directory) arrived(key string) bool {
@@ -96,10 +118,9 @@ func (d *directory) close() []*Session {
 	}
 	d.mu.Unlock()
 	var out []*Session
-	d.places.Range(func(_, p any) bool {
-		out = append(out, p.(*place).sessions()...)
-		return true
-	})
+	for _, p := range d.all() {
+		out = append(out, p.sessions()...)
+	}
 	return out
 }
 
@@ -409,18 +430,31 @@ func (a *Authorizer) keepUpstream(ctx context.Context, found *Account, token str
 // store holds. It cannot know what the store remembers of accounts that were
 // deleted.
 func (a *Authorizer) wouldSave(ctx context.Context, next *claims.Account, m resolver.Mode) (bool, error) {
-	text, err := a.config.Store.Resolve(ctx, next.Key)
-	if errors.Is(err, resolver.ErrNotFound) {
-		return true, nil
-	}
+	held, err := a.stored(ctx, next.Key)
 	if err != nil {
 		return false, err
 	}
-	held, err := claims.ParseAccount(text)
-	if err != nil {
-		return true, nil // the store would replace what it cannot read
+	if held == nil {
+		return true, nil
 	}
 	return m.Admits(mark(held), mark(next))
+}
+
+// stored reads what the Store holds of an account, whoever vouches for it. Nil is
+// nothing, or what cannot be read: the Store would replace it.
+func (a *Authorizer) stored(ctx context.Context, key string) (*claims.Account, error) {
+	token, err := a.config.Store.Resolve(ctx, key)
+	if errors.Is(err, resolver.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	held, err := claims.ParseAccount(token)
+	if err != nil {
+		return nil, nil
+	}
+	return held, nil
 }
 
 // resolve asks one resolver, if there is it: none knows nothing.

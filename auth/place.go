@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -105,6 +106,14 @@ func (p *place) join(s *Session) {
 	g := p.groups[issuer]
 	g.add(s)
 	p.groups[issuer] = g
+}
+
+// each gives the sessions of the group. place.mu is held.
+func (g group) each() iter.Seq[*Session] {
+	return func(yield func(*Session) bool) {
+		for s := g.first; s != nil && yield(s); s = s.next {
+		}
+	}
 }
 
 // add is for one that came, or was renewed under this key: the order of a group says

@@ -61,34 +61,42 @@ func (p *place) changes(next *Account, why *Error) []change {
 			out = append(out, c)
 		}
 	}
-	return p.overflow(out, next.claims.Limits.Connections)
+	return p.overflow(out, next.claims.Limits)
 }
 
 // overflow adds those who no longer find room, the newest first (nats-server v2.15
 // server/accounts.go UpdateAccountClaims): leaf nodes among them, whose own limit only
-// SetRemote holds them to. Internal ones stay. p.mu is held.
-func (p *place) overflow(out []change, most int64) []change {
-	if most == claims.Unlimited {
+// SetRemote holds them to. p.mu is held.
+func (p *place) overflow(out []change, l claims.AccountLimits) []change {
+	if l.Connections == claims.Unlimited {
 		return out
 	}
-	over := p.connections + p.remote.Connections - most
-	ending := make(map[*Session]int, len(out))
-	for i, c := range out {
-		ending[c.session] = i
-		if c.err != nil && !c.session.internal {
+	over := p.connections + p.remote.Connections - l.Connections
+	return p.evict(out, over, exceeded(ConnectionsExceeded, l).at(StepLive), func(*Session) bool { return true })
+}
+
+// evict adds the newest of those who are counted, until as many end as are over.
+// Internal ones stay. p.mu is held.
+func (p *place) evict(out []change, over int64, full *Error, counted func(*Session) bool) []change {
+	held := func(s *Session) bool { return !s.internal && counted(s) }
+	for _, c := range out {
+		if c.err != nil && held(c.session) {
 			over--
 		}
 	}
 	if over <= 0 {
 		return out
 	}
-	full := &Error{Reason: ConnectionsExceeded, Step: StepLive, Evidence: []Fact{{"allowed", limitText(most)}}}
+	at := make(map[*Session]int, len(out))
+	for i, c := range out {
+		at[c.session] = i
+	}
 	for _, s := range p.newest() {
-		i, known := ending[s]
+		i, known := at[s]
 		switch {
 		case over <= 0:
 			return out
-		case s.internal, known && out[i].err != nil:
+		case !held(s), known && out[i].err != nil:
 			continue
 		case known:
 			out[i] = change{session: s, err: full}
@@ -104,7 +112,7 @@ func (p *place) overflow(out []change, most int64) []change {
 func (p *place) each() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
 		for _, g := range p.groups {
-			for s := g.first; s != nil; s = s.next {
+			for s := range g.each() {
 				if !yield(s) {
 					return
 				}
@@ -201,7 +209,7 @@ func (d *difference) sessions(p *place) iter.Seq[*Session] {
 	}
 	return func(yield func(*Session) bool) {
 		for key := range d.issuers {
-			for s := p.groups[key].first; s != nil; s = s.next {
+			for s := range p.groups[key].each() {
 				if !yield(s) {
 					return
 				}

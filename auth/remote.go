@@ -109,29 +109,12 @@ func (a *Authorizer) remote(account string, sum Counts) Report {
 // crowd are the sessions that no longer find room beside those of other nodes.
 // p.mu is held.
 func (p *place) crowd(l claims.AccountLimits) []change {
-	out := p.overflow(nil, l.Connections)
+	out := p.overflow(nil, l)
 	if l.LeafNodes == claims.Unlimited {
 		return out
 	}
-	leaving := make(map[*Session]bool, len(out))
 	over := p.leafNodes + p.remote.LeafNodes - l.LeafNodes
-	for _, c := range out {
-		leaving[c.session] = true
-		if c.session.kind.leaf() {
-			over--
-		}
-	}
-	if over <= 0 {
-		return out
-	}
-	full := &Error{Reason: LeafNodesExceeded, Step: StepLive, Evidence: []Fact{{"allowed", limitText(l.LeafNodes)}}}
-	for _, s := range p.newest() {
-		if over > 0 && s.kind.leaf() && !s.internal && !leaving[s] {
-			out = append(out, change{session: s, err: full})
-			over--
-		}
-	}
-	return out
+	return p.evict(out, over, exceeded(LeafNodesExceeded, l).at(StepLive), func(s *Session) bool { return s.kind.leaf() })
 }
 
 // Counts tells how many connections an account has here, as other nodes want to know

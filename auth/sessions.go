@@ -52,12 +52,7 @@ func (d *directory) where(account string) []*place {
 		}
 		return nil
 	}
-	var out []*place
-	d.places.Range(func(_, p any) bool {
-		out = append(out, p.(*place))
-		return true
-	})
-	return out
+	return d.all()
 }
 
 // pick gives the sessions of an account that the filter wants.
@@ -85,10 +80,7 @@ func (p *place) likely(f Filter) iter.Seq[*Session] {
 		return slices.Values(p.users.of((*[32]byte)(key)))
 	}
 	if f.Signer != "" {
-		return func(yield func(*Session) bool) {
-			for s := p.groups[f.Signer].first; s != nil && yield(s); s = s.next {
-			}
-		}
+		return p.groups[f.Signer].each()
 	}
 	return p.each()
 }

@@ -19,10 +19,8 @@ func (a *Authorizer) StateHash() [32]byte {
 	w := &digestWriter{}
 	w.text(t.fingerprint())
 	var accounts []string
-	for _, p := range a.directory.where("") {
-		if view := p.current.Load(); view != nil {
-			accounts = append(accounts, p.key+string(view.claims.Digest[:]))
-		}
+	for view := range a.directory.views() {
+		accounts = append(accounts, view.Key()+string(view.claims.Digest[:]))
 	}
 	slices.Sort(accounts)
 	for _, text := range accounts {

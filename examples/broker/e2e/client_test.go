@@ -146,16 +146,7 @@ func (p *pair) publishes() {
 	if p.pub == "" {
 		return
 	}
-	sub := p.subscribe(p.them, p.pub)
-	m := nats.NewMsg(p.pub)
-	m.Data = []byte("hi")
-	m.Header.Set("Kind", "test")
-	require.NoError(p.t, p.me.PublishMsg(m))
-	got, err := sub.NextMsg(patience)
-	require.NoError(p.t, err)
-	require.Equal(p.t, "hi", string(got.Data))
-	require.Equal(p.t, "test", got.Header.Get("Kind"))
-	p.drop(sub)
+	p.reaches(p.subscribe(p.them, p.pub), p.me)
 }
 
 // receives: what it subscribes to reaches it.
@@ -164,11 +155,16 @@ func (p *pair) receives() {
 	if p.sub == "" {
 		return
 	}
-	sub := p.subscribe(p.me, p.sub)
+	p.reaches(p.subscribe(p.me, p.sub), p.them)
+}
+
+// reaches asserts that a subscription gets what somebody says, headers too, and ends it.
+func (p *pair) reaches(sub *nats.Subscription, from *nats.Conn) {
+	p.t.Helper()
 	m := nats.NewMsg(sub.Subject)
 	m.Data = []byte("hi")
 	m.Header.Set("Kind", "test")
-	require.NoError(p.t, p.them.PublishMsg(m))
+	require.NoError(p.t, from.PublishMsg(m))
 	got, err := sub.NextMsg(patience)
 	require.NoError(p.t, err)
 	require.Equal(p.t, "hi", string(got.Data))

@@ -51,7 +51,7 @@ func (c *conn) inbound(m *message) {
 	}
 	// The account's mappings come first: permissions are asked about the subject
 	// that the message ends up on, and the client is told that one.
-	m.subject = mapped(session.Account(), m.subject)
+	m.subject, _ = session.Account().Map(m.subject) // one that is lost has no subject, which matches nothing
 	if text := c.refusal(session, m); text != "" {
 		c.complain(session, text)
 		return
