@@ -6,7 +6,8 @@
 //
 // A subject is a list of tokens with a dot between them. The token `*` stands
 // for any one token, and `>` at the end for one or more. [Valid], [Literal] and
-// [HasWildcard] say what a text is; [Match], [Subset] and [Overlap] compare two.
+// [HasWildcard] say what a text is; [Match], [Subset] and [Overlap] compare two, and
+// [Meet] is what two have in common.
 //
 // # Permissions
 //
@@ -18,7 +19,9 @@
 // # Mappings
 //
 // A [Transform] makes one subject of another, and a [Ranking] finds the most
-// specific of many subjects that match: what an account's mappings are made of.
+// specific of many subjects that match: what an account's mappings are made of. A
+// [Renaming] goes both ways, and a [Crossing] finds the subjects that overlap one: what
+// imports are made of.
 //
 // # How a Set works
 //

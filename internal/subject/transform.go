@@ -25,6 +25,7 @@ var (
 // goroutines may use it; a nil Transform and the zero Transform apply to nothing.
 type Transform struct {
 	source string
+	shape  string // see Shape
 	pieces []piece
 	tokens []int32 // of the source, from 0; pieces refer to them
 	depth  int     // so many tokens at the beginning of a subject are looked up
@@ -91,8 +92,13 @@ func newTransform(source, destination string, strict bool) (*Transform, error) {
 	if err := c.end(); err != nil {
 		return nil, fmt.Errorf("%w: %q", err, destination)
 	}
+	c.out.shape = strings.Join(c.shape, ".")
 	return &c.out, nil
 }
+
+// Shape is a pattern that matches every subject that the Transform makes, and perhaps
+// others.
+func (t *Transform) Shape() string { return t.shape }
 
 // isControl is true of the control bytes of ASCII: a destination may have spaces,
 // inside its functions.
@@ -108,6 +114,7 @@ type composer struct {
 	fixed       int     // tokens of the source before its `>`
 	tail, open  bool    // the source has one; the destination has one by now
 	taken       int     // wildcards that the destination names
+	shape       []string
 }
 
 func newComposer(source, destination string, strict bool) *composer {
@@ -135,6 +142,9 @@ func (c *composer) add(at, end int) error {
 		return err
 	case c.open || f.verb == verbatim && (token == one || !Valid(token)):
 		return fmt.Errorf("%w: %q", ErrDestination, c.destination)
+	}
+	c.form(token, f.verb)
+	switch {
 	case token == tail:
 		c.open = true
 		c.look(c.fixed)
@@ -147,6 +157,21 @@ func (c *composer) add(at, end int) error {
 		c.put(p, at, end)
 	}
 	return nil
+}
+
+// form adds to the shape what a token becomes: what may be several tokens is the last.
+func (c *composer) form(token string, v verb) {
+	if n := len(c.shape); n > 0 && c.shape[n-1] == tail {
+		return
+	}
+	switch v {
+	case verbatim:
+	case split, splitFromLeft, splitFromRight, sliceFromLeft, sliceFromRight:
+		token = tail
+	default:
+		token = one
+	}
+	c.shape = append(c.shape, token)
 }
 
 // put adds the text before a token, and what stands for the token.

@@ -227,17 +227,3 @@ func (s *Set) unnamed() string {
 		}
 	}
 }
-
-// meet is the intersection of two patterns that overlap.
-func meet(a, b string) string {
-	long, short := strings.Split(a, "."), strings.Split(b, ".")
-	if len(long) < len(short) {
-		long, short = short, long
-	}
-	for i, t := range short {
-		if t != tail && (long[i] == one || long[i] == tail) {
-			long[i] = t
-		}
-	}
-	return strings.Join(long, ".")
-}
