@@ -1,27 +1,32 @@
 package auth
 
 import (
-	"sync"
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
 )
 
 // Account is one immutable view of an account: one token, vouched for by a
-// trusted operator. A newer token makes a new Account. It may be used by several
-// goroutines.
+// trusted operator, and where its imports stand. A newer token makes a new Account, and so
+// does a change of an import. It may be used by several goroutines.
 type Account struct {
 	claims   *claims.Account
 	operator *operator
 	strict   bool // identity keys sign nothing (B13)
 	system   bool
-	mappings *mappings      // nil: none
-	trust    *trust         // by which it was judged
-	end      deadline       // of its own token, and of the operator's where that closes
-	place    *place         // nil until it is in force
-	defaults *Rights        // likewise; without default permissions they allow everything
-	ranking  sync.Once      // makes offers, when somebody first imports
-	offers   *claims.Offers // of what it exports
+	mappings *mappings // nil: none
+	exports  *exports
+	names    *names   // of what it imports; nil: nothing
+	trust    *trust   // by which it was judged
+	end      deadline // of its own token, and of the operator's where that closes
+
+	// Until it is in force it has none of these.
+	place    *place
+	defaults *Rights  // without default permissions they allow everything
+	serial   uint64   // grows with every view of any account
+	links    []*link  // its imports, in the order of its token
+	imports  []*leave // what each of them may use
+	lacks    bool     // one of them waits for its exporter
 }
 
 // Revision tells one token of an account from another.

@@ -1,11 +1,14 @@
 package auth
 
+import "slices"
+
 // AccountEvent is news about one account: it has another view, came into force, or
 // went out of it. The zero AccountEvent is none.
 type AccountEvent struct {
-	Old *Account // that was told last; nil: none, or it has left memory since
-	New *Account // in force now; nil: none
-	Err *Error   // why it went out of force; nil if it did not
+	Old     *Account // that was told last; nil: none, or it has left memory since
+	New     *Account // in force now; nil: none
+	Imports bool     // where its imports stand or lead is not as it was: re-sync routes
+	Err     *Error   // why it went out of force; nil if it did not
 }
 
 // accountNews is what has to be told of one account. It is guarded by place.mu.
@@ -53,6 +56,8 @@ func (p *place) nextNews() (AccountEvent, bool) {
 	e := AccountEvent{Old: n.told, New: p.current.Load()}
 	if e.New == nil {
 		e.Err = n.err
+	} else {
+		e.Imports = !slices.Equal(e.Old.leaves(), e.New.leaves())
 	}
 	n.told, n.pending = e.New, false
 	return e, true

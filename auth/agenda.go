@@ -131,18 +131,22 @@ func (p *place) plan(now int64) int64 {
 	if p.idle == 0 {
 		p.idle = now + int64(c.Bounds.Idle)
 	}
-	due := p.idle
-	if view := p.current.Load(); view != nil {
-		if view.end.at > now || len(p.groups) > 0 { // who is there when it is over has to be told
-			due = sooner(due, view.end.at)
-		}
-		if c.Warn != 0 && view.end.at > now && !p.warned {
-			due = sooner(due, max(now+1, view.end.at-int64(c.Warn)))
-		}
+	due, g, view := p.idle, &p.authorizer.directory.graph, p.current.Load()
+	if view != nil || g.wants(p) {
 		if c.Refresh != 0 && p.refresh == 0 {
 			p.refresh = now + p.authorizer.spread(p.key)
 		}
-		due = sooner(due, p.refresh) // without Refresh: because a watcher said so
+		due = sooner(due, p.refresh) // without Refresh: because a watcher said so, or could not be asked
+	}
+	if view != nil {
+		if view.end.at > now || len(p.groups) > 0 || g.unaware(p) { // who is there when it is over has to be told
+			due = sooner(due, view.end.at)
+		}
+		_, ending := g.due(view, now)
+		due = sooner(due, ending)
+		if c.Warn != 0 && view.end.at > now && !p.warned {
+			due = sooner(due, max(now+1, view.end.at-int64(c.Warn)))
+		}
 		if c.MaxStale != 0 && p.since != 0 {
 			due = sooner(due, p.since+int64(c.MaxStale))
 		}
@@ -157,38 +161,60 @@ func (a *Authorizer) attend(p *place, now int64) {
 	}
 	if view := p.current.Load(); view != nil {
 		a.attendEnd(p, view, now)
-		a.attendFreshness(p, now)
+		a.attendImports(p, now)
 	}
+	a.attendFreshness(p, now)
 	p.schedule(now)
 }
 
 // inUse is the serial of no session.
 const inUse = math.MaxUint64
 
-// forgetIdle takes an account out of memory that has had no session for a while.
-// What is remembered is the mark of its token.
+// forgetIdle takes an account out of memory that has had no session for a while, and that
+// nobody imports from who is there. What is remembered is the mark of its token.
 func (a *Authorizer) forgetIdle(p *place, now int64) bool {
+	s, gone := p.leaveIdle(now)
+	if s != nil {
+		a.refreshImporters(s)
+	}
+	return gone
+}
+
+// leaveIdle takes the account's view out of force if it is time, and its place out of the
+// directory unless others hold it.
+func (p *place) leaveIdle(now int64) (*shift, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.idle > now {
-		return false
+		return nil, false
 	}
-	used := len(p.groups) > 0 || p.serial != p.quiet
-	p.quiet, p.idle = p.serial, now+int64(a.config.Bounds.Idle)
+	d := &p.authorizer.directory
+	used := len(p.groups) > 0 || p.serial != p.quiet || d.graph.needs(p)
+	p.quiet, p.idle = p.serial, now+int64(p.authorizer.config.Bounds.Idle)
 	if len(p.groups) > 0 {
 		p.quiet = inUse // its last session may end right after this look
 	}
 	if used {
+		return nil, false
+	}
+	var s *shift
+	if held := p.current.Load(); held != nil {
+		d.marks.add(former{p.key, mark(held.claims), ReasonNone})
+		p.last.Store(held)
+		s = d.graph.move(p, nil, nil, nil)
+	}
+	return s, d.leave(p)
+}
+
+// leave takes a place out of the directory, unless it is held. p.mu is held.
+func (d *directory) leave(p *place) bool {
+	d.graph.mu.Lock()
+	defer d.graph.mu.Unlock()
+	if p.held > 0 {
 		return false
 	}
-	if held := p.current.Load(); held != nil {
-		a.directory.marks.add(former{p.key, mark(held.claims), ReasonNone})
-		p.last.Store(held)
-		a.directory.importers.move(held, nil)
-		p.current.Store(nil)
-	}
 	p.gone = true
-	a.directory.places.CompareAndDelete(p.key, p)
+	d.places.CompareAndDelete(p.key, p)
 	return true
 }
 
@@ -211,11 +237,38 @@ func (a *Authorizer) attendEnd(p *place, view *Account, now int64) {
 func (a *Authorizer) end(p *place, view *Account, why *Error) {
 	p.mu.Lock()
 	var ending []change
-	if p.current.Load() == view {
+	if view.sameToken(p.current.Load()) {
 		ending = p.settle(p.changes(nil, why))
 	}
 	p.mu.Unlock()
 	a.tell(ending)
+}
+
+// attendImports judges imports whose time has come, and tells importers that the account's
+// time is over.
+func (a *Authorizer) attendImports(p *place, now int64) {
+	o := p.reviewImports(now)
+	if o.shift != nil {
+		a.aftermath(p, o)
+	}
+}
+
+func (p *place) reviewImports(now int64) outcome {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := &p.authorizer.directory.graph
+	held := p.current.Load()
+	if held == nil {
+		return outcome{}
+	}
+	asked, _ := g.due(held, now)
+	if len(asked) == 0 && !(held.ended(now) && g.unaware(p)) {
+		return outcome{}
+	}
+	next := *held
+	s := g.move(p, &next, nil, asked)
+	p.news(nil)
+	return outcome{old: held, now: &next, shift: s}
 }
 
 // warn gives the sessions to be told that the account's end is near: once.

@@ -149,7 +149,7 @@ func TestAgendaForgets(t *testing.T) {
 	now = now.Add(1)
 	a.Sweep()
 	require.Zero(t, held())
-	_, refused = given.commit(view("A", 20), resolver.Merge, false)
+	_, refused = given.commit(view("A", 20), nil, resolver.Merge, false)
 	require.Equal(t, errGone, refused, "who found the place before it was given up looks again")
 	require.Nil(t, given.current.Load())
 	require.Equal(t, 2, a.directory.marks.count())

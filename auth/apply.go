@@ -13,8 +13,8 @@ import (
 // Store, put in force in one step where the account is in force, and the sessions
 // that it touches are judged again; no signature of a user is checked anew. When
 // Apply returns, all that has happened (B5, B6). An account that is not in force here
-// is saved and not loaded; without a Store it is put in force, for nothing else would
-// remember it. The same token again changes nothing.
+// is saved and not loaded, unless one that is in force imports from it; without a Store it
+// is put in force, for nothing else would remember it. The same token again changes nothing.
 //
 // m says what becomes of an older token, and of one issued in the same second:
 // [resolver.Push] for what an administrator sends. The error is an [*Error]: why the
@@ -127,7 +127,7 @@ func (a *Authorizer) replace(next *Account, m resolver.Mode, dry bool) (Report, 
 			a.directory.marks.add(former{key, mark(next.claims), ReasonNone})
 			a.directory.forgive(key)
 		}
-		if !a.directory.arrived(key) {
+		if !a.directory.arrived(key) && !a.directory.graph.wanted(key) {
 			return Report{Account: key, State: Saved, New: next.Revision()}, nil
 		}
 	}
@@ -135,9 +135,7 @@ func (a *Authorizer) replace(next *Account, m resolver.Mode, dry bool) (Report, 
 	if err != nil {
 		return Report{}, err
 	}
-	r := newReport(key, o.old, o.now, o.changes)
-	a.exchange(&r, o.old, o.now)
-	return r, nil
+	return a.report(key, o), nil
 }
 
 // Remove takes an account out of force, and out of the Store: its sessions are closed,
@@ -190,16 +188,15 @@ func (a *Authorizer) remove(ctx context.Context, key string, dry bool) (Report, 
 	}
 	why := &Error{Reason: AccountRemoved, Step: StepLive}
 	if dry {
-		o := a.wouldVacate(key, why)
-		return a.removed(key, o), nil
+		return a.report(key, a.wouldVacate(key, why)), nil
 	}
-	return a.removed(key, a.vacate(key, nil, why, AccountRemoved)), nil
+	return a.report(key, a.vacate(key, nil, why, AccountRemoved)), nil
 }
 
-// removed is the report of an account that is out of force.
-func (a *Authorizer) removed(key string, o outcome) Report {
-	r := newReport(key, o.old, nil, o.changes)
-	a.exchange(&r, o.old, nil)
+// report tells what became of an account.
+func (a *Authorizer) report(key string, o outcome) Report {
+	r := newReport(key, o.old, o.now, o.changes)
+	r.exchange(o, a.config.Clock)
 	return r
 }
 

@@ -93,6 +93,7 @@ func New(c Config) (*Authorizer, error) {
 	a.tokens.limit = c.Bounds.CachedBytes
 	a.directory.authorizer = a
 	a.directory.marks.limit = c.Bounds.Marks
+	a.directory.graph = graph{authorizer: a, most: c.Bounds.GraphEdges, undecided: make(map[*link]struct{})}
 	a.calendar.start(a)
 	watching, cancel := context.WithCancel(context.Background())
 	a.unwatch = cancel
@@ -116,6 +117,7 @@ func (a *Authorizer) Connect(ctx context.Context, c Credentials) (*Session, erro
 			a.tokens.add(d.text, d.user)
 			a.calendar.add(d.session)
 			a.counters.connected.add(d.user.key[0])
+			a.seekAgain(d.account)
 			return d.session, nil
 		}
 		if err == errStale {

@@ -19,7 +19,7 @@ func (a *Authorizer) SetTrust(ctx context.Context, t Trust) (Report, error) {
 		a.audit(ctx, AuditRecord{Kind: AuditTrust, Err: err}, nil, Report{})
 		return Report{}, err
 	}
-	r, err := a.follow(t)
+	r, err := a.replaceTrust(t)
 	if err != nil {
 		a.audit(ctx, AuditRecord{Kind: AuditTrust, Err: &Error{Reason: TrustInvalid, Step: StepTrust, Err: err}}, nil, Report{})
 		return Report{}, err
@@ -28,8 +28,8 @@ func (a *Authorizer) SetTrust(ctx context.Context, t Trust) (Report, error) {
 	return r, nil
 }
 
-// follow goes over to another trust set, one change of it at a time.
-func (a *Authorizer) follow(t Trust) (Report, error) {
+// replaceTrust goes over to another trust set, one change of it at a time.
+func (a *Authorizer) replaceTrust(t Trust) (Report, error) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	next, err := a.successor(t)

@@ -28,7 +28,7 @@ func (a *Authorizer) vouch(token string) (*Account, *Error) {
 	if err != nil {
 		return nil, &Error{Reason: AccountInvalid, Err: err}
 	}
-	return a.believe(&Account{claims: c, mappings: m}, a.trust.Load())
+	return a.believe(&Account{claims: c, mappings: m, names: newNames(c.Imports)}, a.trust.Load())
 }
 
 // believe makes the view of an account by a trust set, which has to know the key that
@@ -37,8 +37,11 @@ func (a *Authorizer) believe(read *Account, t *trust) (*Account, *Error) {
 	now, c := a.config.Clock(), read.claims
 	s, ok := t.signers[c.Issuer]
 	view := &Account{
-		claims: c, mappings: read.mappings, defaults: read.defaults,
+		claims: c, mappings: read.mappings, names: read.names, exports: read.exports, defaults: read.defaults,
 		operator: s.operator, strict: s.strict, system: c.Key == t.system, trust: t,
+	}
+	if view.exports == nil || view.exports.system != view.system {
+		view.exports = &exports{claims: c, system: view.system}
 	}
 	switch {
 	case c.IssuedAt > now.Add(a.config.MaxSkew).Unix():
@@ -63,6 +66,9 @@ func (b Bounds) account(c *claims.Account) error {
 	}
 	return nil
 }
+
+// ended says whether the time of the account is over, as its sessions see it.
+func (a *Account) ended(now int64) bool { return a.end.at != 0 && a.end.at <= now }
 
 // timely is the rule about the time of account and operator (B11, B12).
 func timely(a *Account, now time.Time) *Error {

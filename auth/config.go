@@ -114,6 +114,10 @@ type Bounds struct {
 	CachedBytes int
 	// Imports and Exports are how many an account may have; default 10,000 each.
 	Imports, Exports int
+	// GraphEdges is how many imports that follow one another may be looked at when an
+	// account changes, to find those that lead back to themselves. Imports for which it is
+	// not enough are dead, and say so (F086); default 10,000.
+	GraphEdges int
 	// Expansions is how many entries a template list may grow to; default
 	// [claims.MaxExpansions], 4,096.
 	Expansions int
@@ -181,6 +185,7 @@ func (b Bounds) checked() (Bounds, error) {
 		{"Misses", &b.Misses, 16_384},
 		{"Imports", &b.Imports, 10_000},
 		{"Exports", &b.Exports, 10_000},
+		{"GraphEdges", &b.GraphEdges, 10_000},
 		{"Expansions", &b.Expansions, claims.MaxExpansions},
 		{"Marks", &b.Marks, 65_536},
 		{"ReplyGrants", &b.ReplyGrants, 65_536},

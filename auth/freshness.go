@@ -32,8 +32,10 @@ func (a *Authorizer) attendFreshness(p *place, now int64) {
 	switch {
 	case stale:
 		a.lapse(context.Background(), view, AuditStale, AccountStale)
-	case refresh:
+	case refresh && view != nil:
 		a.refresh(p.key)
+	case refresh && a.directory.graph.wanted(p.key):
+		a.seek(p.key)
 	}
 }
 
@@ -43,7 +45,7 @@ func (a *Authorizer) refresh(key string) {
 	if a.directory.again(key) {
 		return
 	}
-	if _, err := a.fly(context.Background(), key, a.config.Clock(), (a.config.Bounds.Lookups+1)/2); err == nil {
+	if _, err := a.fly(context.Background(), key, a.config.Clock(), a.background()); err == nil {
 		return
 	}
 	if p := a.directory.known(key); p != nil {
@@ -121,8 +123,12 @@ func (a *Authorizer) watch(ctx context.Context, w resolver.Watcher) {
 func (a *Authorizer) hint(account string) {
 	if account != "" {
 		a.directory.forgive(account)
-		if !a.directory.again(account) && a.directory.inForce(account) != nil {
+		switch again := a.directory.again(account); {
+		case again:
+		case a.directory.inForce(account) != nil:
 			a.refresh(account)
+		case a.directory.graph.wanted(account):
+			a.seek(account)
 		}
 		return
 	}

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
@@ -18,7 +16,7 @@ type ImportState uint8
 
 // The states, the worst first. The zero ImportState is none of them.
 const (
-	ImportDead    ImportState = iota + 1 // the exporter does not give it, whatever comes of time
+	ImportDead    ImportState = iota + 1 // the exporter does not give it, whatever comes of time, or it leads back to itself
 	ImportPending                        // the exporter is not in force here, or the time has not come
 	ImportInForce
 )
@@ -40,96 +38,83 @@ func (s ImportState) MarshalText() ([]byte, error) { return []byte(s.String()), 
 type ImportStatus struct {
 	Exporter string      `json:"exporter"` // its public key
 	Kind     claims.Kind `json:"kind"`
-	Subject  string      `json:"subject"` // as the import names it
+	Subject  string      `json:"subject"` // as the exporter knows it
+	Here     string      `json:"here"`    // as the account knows it; may have placeholders
 	State    ImportState `json:"state"`
 	Until    time.Time   `json:"until,omitzero"` // when the activation ends; zero: it has no end, or there is none
 	Why      string      `json:"why,omitempty"`  // not in force
-	Err      error       `json:"-"`              // the same, for errors.Is: [ErrExporterAbsent], or one of package claims
+	// Err is the same, for errors.Is: [ErrExporterAbsent], [ErrImportCycle],
+	// [ErrImportBound], [ErrImportName], [ErrImportTwice], or one of package claims.
+	Err error `json:"-"`
 }
 
-// ErrExporterAbsent is why an import waits: its exporter is not in force here, and is
-// not looked up for it.
+// ErrExporterAbsent is why an import waits: its exporter is not in force here. It is
+// looked up in the background, and the import comes to life with it.
 var ErrExporterAbsent = errors.New("auth: the exporter is not in force here")
 
-// Imports gives every import of the account, in the order of its token, and where it
-// stands now, by the accounts that are in force: the activation rule is that of
-// [claims.Activate]. Cycles are not looked for. A view that is not in force gives
-// none.
+// errImportGone ends the routes of an import that the token has no more.
+var errImportGone = errors.New("auth: the account does not import this any more")
+
+// errActivationOver is what an import is told whose activation ends between two views.
+var errActivationOver = claims.ErrActivationExpired
+
+// Imports gives every import of the account's token, in its order, and where it stands by
+// this view: by the rule of [claims.Activate] and the accounts that were in force when it
+// was made, its imports being those of no cycle. What has changed since is in the next
+// view ([Config.OnAccount]); an activation that has run out meanwhile is dead here, too.
+// A view that never was in force gives none.
 func (a *Account) Imports() iter.Seq[ImportStatus] {
 	return func(yield func(ImportStatus) bool) {
 		if a.place == nil {
 			return
 		}
-		auth := a.place.authorizer
-		now := auth.config.Clock()
-		for i := range a.claims.Imports {
-			m := &a.claims.Imports[i]
-			if !yield(judgeImport(m, a.Key(), auth.directory.inForce(m.Account), now)) {
+		now := reading{clock: a.place.authorizer.config.Clock}
+		for _, l := range a.imports {
+			if !yield(l.status(&now)) {
 				return
 			}
 		}
 	}
 }
 
-// judgeImport says where an import stands with one view of its exporter; nil: none.
-func judgeImport(i *claims.Import, importer string, exporter *Account, now time.Time) ImportStatus {
-	s := ImportStatus{Exporter: i.Account, Kind: i.Kind, Subject: i.Subject, State: ImportInForce}
-	switch {
-	case exporter == nil:
-		s.Err = ErrExporterAbsent
-	default:
-		s.Until, s.Err = activate(i, importer, exporter, now)
+// status tells where an import stands.
+func (l *leave) status(now *reading) ImportStatus {
+	s := ImportStatus{Exporter: l.link.way.exporter, Kind: l.link.kind, Subject: l.link.there, Here: l.link.here, Err: l.err}
+	if l.until != 0 {
+		s.Until = time.Unix(0, l.until).UTC()
+	}
+	if s.Err == nil && now.past(l.until) {
+		s.Err = errActivationOver
 	}
 	switch {
 	case s.Err == nil:
+		s.State = ImportInForce
 		return s
 	case errors.Is(s.Err, ErrExporterAbsent), errors.Is(s.Err, claims.ErrActivationEarly):
 		s.State = ImportPending
 	default:
-		s.State = ImportDead
+		s.State, s.Until = ImportDead, time.Time{}
 	}
 	s.Why = line(s.Err.Error())
 	return s
 }
 
-// activate is the activation rule for an exporter that may be believed now.
-func activate(i *claims.Import, importer string, exporter *Account, now time.Time) (time.Time, error) {
-	if !exporter.usable(now) {
-		return time.Time{}, ErrExporterAbsent
-	}
-	exporter.ranking.Do(func() { exporter.offers = claims.NewOffers(exporter.claims) })
-	return exporter.offers.Activate(i, importer, exporter.strict, now)
-}
-
 // exchange tells a report what a change of an account does to imports: its own, and
-// those of the accounts in force that import from it.
-func (a *Authorizer) exchange(r *Report, old, now *Account) {
-	at := a.config.Clock()
-	if now != nil {
-		r.imports(a, now, at)
+// those of other accounts in force.
+func (r *Report) exchange(o outcome, clock func() time.Time) {
+	var imports []*leave
+	var touched []*place
+	switch {
+	case o.shift != nil:
+		imports, touched = o.shift.imports, o.shift.touched
+	case o.now != nil:
+		imports = o.now.imports
 	}
-	for _, importer := range a.directory.importers.of(r.Account) {
-		view := a.directory.inForce(importer)
-		if view == nil || importer == r.Account || !touched(view, r.Account, old, now, at) {
-			continue
-		}
-		if r.ImporterCount++; r.ImporterCount <= MaxReported {
-			r.Importers = append(r.Importers, importer)
-		}
-	}
-}
-
-// imports lists those of the account, the worst first, as long as there is room.
-func (r *Report) imports(a *Authorizer, view *Account, at time.Time) {
+	now := reading{clock: clock}
 	var all []ImportStatus
-	for i := range view.claims.Imports {
-		m := &view.claims.Imports[i]
-		exporter := a.directory.inForce(m.Account)
-		if m.Account == view.Key() {
-			exporter = view // which a preview has not put in force
-		}
-		s := judgeImport(m, view.Key(), exporter, at)
-		switch all = append(all, s); s.State {
+	for _, l := range imports {
+		is := l.status(&now)
+		switch all = append(all, is); is.State {
 		case ImportInForce:
 			r.ImportCounts.InForce++
 		case ImportPending:
@@ -140,62 +125,47 @@ func (r *Report) imports(a *Authorizer, view *Account, at time.Time) {
 	}
 	slices.SortStableFunc(all, func(x, y ImportStatus) int { return cmp.Compare(x.State, y.State) })
 	r.Imports = slices.Clip(all[:min(len(all), MaxReported)])
-}
-
-// touched says whether an import from an exporter stands otherwise with its next view
-// than with the old one.
-func touched(importer *Account, exporter string, old, next *Account, at time.Time) bool {
-	for i := range importer.claims.Imports {
-		m := &importer.claims.Imports[i]
-		if m.Account != exporter {
-			continue
-		}
-		was, is := judgeImport(m, importer.Key(), old, at), judgeImport(m, importer.Key(), next, at)
-		if was.State != is.State || !was.Until.Equal(is.Until) {
-			return true
-		}
+	r.ImporterCount = len(touched)
+	for _, p := range touched[:min(len(touched), MaxReported)] {
+		r.Importers = append(r.Importers, p.key)
 	}
-	return false
 }
 
-// importers know which accounts in force import from which, so that a change of one
-// account looks at those only. The zero importers are none.
-type importers struct {
-	mu  sync.Mutex
-	all map[string]map[string]struct{} // guarded by mu; exporter -> importers
+// leaves are what each import may use; none for no account.
+func (a *Account) leaves() []*leave {
+	if a == nil {
+		return nil
+	}
+	return a.imports
 }
 
-// move takes the imports of one view for those of another; nil: of none.
-func (x *importers) move(old, next *Account) {
-	if old != nil && next != nil && old.claims == next.claims {
+// setImports notes what each import may use. The view is not in force yet.
+func (a *Account) setImports(imports []*leave) {
+	a.imports = imports
+	a.lacks = slices.ContainsFunc(imports, func(l *leave) bool { return errors.Is(l.err, ErrExporterAbsent) })
+}
+
+// refreshImporters gives the other accounts whose imports stand otherwise their new views.
+func (a *Authorizer) refreshImporters(s *shift) {
+	for _, p := range s.touched {
+		p.refreshImports()
+	}
+	for _, p := range s.retimed {
+		a.attendLater(p)
+	}
+}
+
+// refreshImports makes a new view of the account, if its imports stand otherwise now than
+// by the one in force.
+func (p *place) refreshImports() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := p.current.Load()
+	if held == nil {
 		return
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if old != nil {
-		for _, m := range old.claims.Imports {
-			delete(x.all[m.Account], old.Key())
-			if len(x.all[m.Account]) == 0 {
-				delete(x.all, m.Account)
-			}
-		}
+	if next := p.authorizer.directory.graph.refreshed(held); next != nil {
+		p.current.Store(next)
+		p.news(nil)
 	}
-	if next != nil {
-		for _, m := range next.claims.Imports {
-			if x.all == nil {
-				x.all = make(map[string]map[string]struct{})
-			}
-			if x.all[m.Account] == nil {
-				x.all[m.Account] = make(map[string]struct{})
-			}
-			x.all[m.Account][next.Key()] = struct{}{}
-		}
-	}
-}
-
-// of gives those that import from an account, sorted.
-func (x *importers) of(exporter string) []string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return slices.Sorted(maps.Keys(x.all[exporter]))
 }

@@ -17,19 +17,21 @@ type directory struct {
 	authorizer *Authorizer
 	places     sync.Map // account key -> *place
 	remotes    remotes
-	importers  importers
+	graph      graph
 	marks      marks // of accounts that are out of force
 
 	mu      sync.Mutex
-	flights map[string]*flight // guarded by mu
-	looks   int                // guarded by mu; explanations that are asking
-	misses  misses             // guarded by mu
+	flights map[string]*flight  // guarded by mu
+	looks   int                 // guarded by mu; explanations that are asking
+	misses  misses              // guarded by mu
+	sought  map[string]struct{} // guarded by mu; exporters that wait for their look-up
 	turns   turns
 	closed  bool // guarded by mu
 }
 
 // flight is one look-up under way, and what everybody who waits for it gets.
 type flight struct {
+	before  *Account // in force when it began: what came meanwhile is not its to take away
 	done    chan struct{}
 	over    <-chan struct{} // its time is up, whatever the resolver does
 	cancel  context.CancelFunc
@@ -171,10 +173,11 @@ func (a *Authorizer) look(ctx context.Context, key string, now time.Time) (*Acco
 	if err := a.directory.begin(key, now, a.config.Bounds.Lookups); err != nil {
 		return nil, err
 	}
+	defer a.seekNext()
 	defer a.directory.end()
 	ctx, cancel := context.WithTimeout(ctx, a.config.Bounds.LookupTime)
 	defer cancel()
-	got := a.ask(ctx, key, false)
+	got := a.ask(ctx, key, a.directory.inForce(key), false)
 	if got.err == nil {
 		got.err = a.directory.admits(held, got.account, resolver.Merge)
 	}
@@ -235,8 +238,14 @@ func (a *Authorizer) fly(ctx context.Context, key string, now time.Time, most in
 		a.counters.turnedAway.Add(1)
 		return nil, err
 	}
-	f := &flight{done: make(chan struct{})}
-	// The look-up serves all who wait for it: it outlives the caller that began it.
+	return a.launch(ctx, key), nil
+}
+
+// launch starts a look-up. It serves all who wait for it, and outlives the caller that
+// began it. directory.mu is held.
+func (a *Authorizer) launch(ctx context.Context, key string) *flight {
+	d := &a.directory
+	f := &flight{before: d.inForce(key), done: make(chan struct{})}
 	lookup, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.Bounds.LookupTime)
 	f.cancel, f.over = cancel, lookup.Done()
 	if d.flights == nil {
@@ -245,14 +254,14 @@ func (a *Authorizer) fly(ctx context.Context, key string, now time.Time, most in
 	d.flights[key] = f
 	a.counters.lookups.Add(1)
 	go a.land(lookup, key, f)
-	return f, nil
+	return f
 }
 
 // land ends a look-up: what it found is in force before anybody hears of it.
 func (a *Authorizer) land(ctx context.Context, key string, f *flight) {
 	defer f.cancel() // after close: whoever waits sees the end before the time is up
 	defer close(f.done)
-	got := a.ask(ctx, key, true)
+	got := a.ask(ctx, key, f.before, true)
 	var o outcome
 	if got.err == nil {
 		o, got.err = a.commit(got.account, resolver.Merge, false)
@@ -263,6 +272,7 @@ func (a *Authorizer) land(ctx context.Context, key string, f *flight) {
 	if a.directory.arrive(key, f, a.config.Clock()) {
 		defer a.refresh(key)
 	}
+	a.unsought(key, f.err)
 }
 
 // arrive ends a flight, and remembers until then what it did not find. It reports
@@ -318,10 +328,9 @@ type answer struct {
 	unconfirmed bool     // the Store's, because upstream could not be asked
 }
 
-// ask looks an account up. One that nobody could confirm for too long comes back when
-// upstream has it, and not before (B9).
-func (a *Authorizer) ask(ctx context.Context, key string, save bool) answer {
-	before := a.directory.inForce(key)
+// ask looks an account up, of which a view was in force before or not. One that nobody could
+// confirm for too long comes back when upstream has it, and not before (B9).
+func (a *Authorizer) ask(ctx context.Context, key string, before *Account, save bool) answer {
 	got := a.find(ctx, key, before != nil, save)
 	got.before = before
 	if _, why := a.directory.marks.get(key); got.err == nil && got.unconfirmed && why == AccountStale {

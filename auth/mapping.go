@@ -41,9 +41,28 @@ func (a *Account) Map(subject string) (mapped string, deliver bool) {
 // mappings are the mappings of one account, as they are in one cluster. They do
 // not change; nil are none.
 type mappings struct {
+	list    []string // the sources
 	sources *subject.Ranking
 	routes  []route // of the sources, in their order
 	random  func(n uint32) uint32
+
+	once sync.Once
+	near *subject.Crossing // of the sources, made when it is asked first
+}
+
+// reach gives patterns of what the mappings may make of the subjects that s matches,
+// besides those themselves: somewhat more than what they do make.
+func (m *mappings) reach(s string) []string {
+	m.once.Do(func() { m.near = subject.NewCrossing(m.list) })
+	var out []string
+	for _, i := range m.near.Find(nil, s) {
+		for _, d := range m.routes[i] {
+			if d.to != nil {
+				out = append(out, d.to.Shape())
+			}
+		}
+	}
+	return out
 }
 
 // newMappings compiles the mappings of a token. All of them must make sense, in
@@ -53,7 +72,7 @@ func newMappings(m map[string][]claims.Mapping, cluster string, random *rand.Ran
 		return nil, nil
 	}
 	sources := slices.Sorted(maps.Keys(m))
-	out := &mappings{routes: make([]route, len(sources)), random: random.Uint32N}
+	out := &mappings{list: sources, routes: make([]route, len(sources)), random: random.Uint32N}
 	for i, source := range sources {
 		var err error
 		if out.routes[i], err = newRoute(source, m[source], cluster); err != nil {

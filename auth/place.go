@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/natsauth/natsauth/claims"
 )
@@ -16,26 +17,30 @@ type place struct {
 	key        string
 	current    atomic.Pointer[Account] // the view in force; nil: none
 	last       atomic.Pointer[Account] // the one before nil, for sessions that ended
+	seeking    atomic.Int64            // when its exporters were looked for last, in ns since 1970
 
 	mu          sync.Mutex
-	gone        bool             // guarded by mu, as what follows; it is in no directory any more
+	gone        bool             // guarded by mu, as what follows, and written with graph.mu held: it is in no directory any more
 	groups      map[string]group // issuer -> its sessions; by value, for the first of an issuer allocates nothing
 	users       userIndex
-	serial      uint64 // of the session that came last
-	connections int64  // leaf nodes included, internal ones not
+	serial      uint64       // of the session that came last
+	live        atomic.Int64 // sessions; written with mu held
+	connections int64        // leaf nodes included, internal ones not
 	leafNodes   int64
 	remote      Counts // on other nodes
 	untold      accountNews
 	unreported  []change // that a connect was faster to bring about than SetTrust
 
 	// Likewise, in ns since 1970; 0: not.
-	refresh int64  // when it is looked up again
-	since   int64  // since when nobody could confirm it
-	idle    int64  // when to see whether anybody uses it
-	quiet   uint64 // serial when that was seen last
-	warned  bool   // the sessions were told of its end
+	refresh int64         // when it is looked up again
+	pause   time.Duration // before the last time, while nobody could tell of it
+	since   int64         // since when nobody could confirm it
+	idle    int64         // when to see whether anybody uses it
+	quiet   uint64        // serial when that was seen last
+	warned  bool          // the sessions were told of its end
 
 	agendum agendum // guarded by agenda.mu
+	node            // guarded by graph.mu
 }
 
 // group are the sessions whose users one key has signed.
@@ -95,6 +100,7 @@ func (p *place) link(s *Session) {
 	p.join(s)
 	p.users.add(s)
 	p.count(s, 1)
+	p.live.Add(1)
 }
 
 // join takes a session into the group of its issuer. p.mu is held.
@@ -147,6 +153,7 @@ func (p *place) unlink(s *Session) {
 	p.part(s)
 	p.users.remove(s)
 	p.count(s, -1)
+	p.live.Add(-1)
 }
 
 // part takes a session out of the group of its issuer. p.mu is held.

@@ -37,8 +37,8 @@ type Report struct {
 	New          Revision       `json:"new"`               // in force afterwards, or saved; zero: none
 	Imports      []ImportStatus `json:"imports,omitempty"` // of the account
 	ImportCounts ImportCounts   `json:"import_counts,omitzero"`
-	// Importers are the accounts in force here whose imports from this one stand
-	// otherwise now, by public key.
+	// Importers are the other accounts in force here whose imports stand otherwise now, by
+	// public key: those that import from this one, and whoever was on a cycle with it.
 	Importers     []string        `json:"importers,omitempty"`
 	ImporterCount int             `json:"importer_count,omitempty"`
 	Closed        []SessionChange `json:"closed,omitempty"`

@@ -9,8 +9,10 @@ type Stats struct {
 	Lookups, LookupsJoined    uint64 // look-ups begun, and callers who joined one under way
 	TurnedAway                uint64 // callers for whom none was begun: one had just failed, or there were too many
 	CachedTokens              int
-	SharedGrants              int // distinct grants of users that are held
-	SharedRights              int // distinct sets of compiled permissions that are held
+	SharedGrants              int    // distinct grants of users that are held
+	SharedRights              int    // distinct sets of compiled permissions that are held
+	GraphEdges                uint64 // imports that were looked at to find those that lead back to themselves
+	GraphPeak                 int    // for one change, at most: see [Bounds.GraphEdges]
 }
 
 // counters are the counts behind Stats. Those of the path of a connect are
@@ -24,12 +26,14 @@ type counters struct {
 // instant.
 func (a *Authorizer) Stats() Stats {
 	c := &a.counters
+	edges, peak := a.directory.graph.work()
 	return Stats{
 		Connected: c.connected.sum(), Refused: c.refused.Load(), Ended: c.ended.sum(),
 		TokenHits: a.tokens.hits.sum(),
 		Lookups:   c.lookups.Load(), LookupsJoined: c.lookupsJoined.Load(), TurnedAway: c.turnedAway.Load(),
 		CachedTokens: a.tokens.count(),
 		SharedGrants: a.pool.grants.size(), SharedRights: a.pool.rights.size(),
+		GraphEdges: edges, GraphPeak: peak,
 	}
 }
 

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"cmp"
+	"maps"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -145,6 +146,32 @@ func (a *Account) Signer(key string, strict bool) (*Scope, bool) {
 func (a *Account) Revoked(key string, iat int64) (at int64, revoked bool) {
 	_, at, revoked = revokedIn(a.Revocations, key, iat)
 	return at, revoked
+}
+
+// JetStreamByTier gives the JetStream limits as a server goes by them: for each replica
+// tier, or under "" for the account as a whole; nil where the account has no storage at
+// all, and with it no JetStream. What bounds the bytes of one stream or the messages
+// without an acknowledgement is [Unlimited] unless it is above 0. The result is the
+// caller's (nats-server v2.15 server/accounts.go updateAccountClaimsWithRefresh).
+func (a *Account) JetStreamByTier() map[string]JetStreamLimits {
+	out := maps.Clone(a.Tiers)
+	if len(out) == 0 {
+		out = map[string]JetStreamLimits{"": a.JetStream}
+	}
+	on := false
+	for tier, l := range out {
+		on = on || l.MemoryStorage != 0 || l.DiskStorage != 0
+		for _, bound := range []*int64{&l.MemoryMaxStreamBytes, &l.DiskMaxStreamBytes, &l.MaxAckPending} {
+			if *bound <= 0 {
+				*bound = Unlimited
+			}
+		}
+		out[tier] = l
+	}
+	if !on {
+		return nil
+	}
+	return out
 }
 
 // revokedIn is the rule about a list of revocations: of users, or of activations. by is

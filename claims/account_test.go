@@ -178,6 +178,54 @@ func TestTiersReplaceFlatLimits(t *testing.T) {
 	require.Equal(t, int64(1), empty.JetStream.MemoryStorage, "no tier replaces nothing")
 }
 
+// JetStream limits as a server goes by them (F095).
+func TestF095JetStreamByTier(t *testing.T) {
+	const free, all = `"mem_max_stream_bytes":0,"disk_max_stream_bytes":-1,"max_ack_pending":-7`, `"mem_max_stream_bytes":5,"disk_max_stream_bytes":6,"max_ack_pending":7`
+	unbound := claims.JetStreamLimits{DiskStorage: 2, MemoryMaxStreamBytes: -1, DiskMaxStreamBytes: -1, MaxAckPending: -1}
+	for _, row := range []struct {
+		name, limits string
+		want         map[string]claims.JetStreamLimits
+	}{
+		{"no storage", `"streams":4`, nil},
+		{"storage for all", `"disk_storage":2,` + free, map[string]claims.JetStreamLimits{"": unbound}},
+		{"unlimited memory", `"mem_storage":-1,` + all, map[string]claims.JetStreamLimits{
+			"": {MemoryStorage: -1, MemoryMaxStreamBytes: 5, DiskMaxStreamBytes: 6, MaxAckPending: 7},
+		}},
+		{"tiers without storage", `"tiered_limits":{"R1":{"streams":4},"R3":{}}`, nil},
+		{"one tier has it", `"tiered_limits":{"R1":{"disk_storage":2,` + free + `},"R3":{` + all + `}}`, map[string]claims.JetStreamLimits{
+			"R1": unbound, "R3": {MemoryMaxStreamBytes: 5, DiskMaxStreamBytes: 6, MaxAckPending: 7},
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := account(t, `{"nats":{"limits":{`+row.limits+`}}}`)
+			got := a.JetStreamByTier()
+			require.Equal(t, row.want, got)
+			for tier := range got {
+				delete(got, tier)
+			}
+			require.Equal(t, row.want, a.JetStreamByTier(), "the result is the caller's")
+		})
+	}
+}
+
+// The two names of an import (F084): the old ways to rename, and the new one.
+func TestF084NamesOfAnImport(t *testing.T) {
+	for _, row := range []struct{ name, in, here, there string }{
+		{"a stream as it is", `"subject":"a.>","type":"stream"`, "a.>", "a.>"},
+		{"a stream with a prefix", `"subject":"a.>","to":"p.q","type":"stream"`, "p.q.a.>", "a.>"},
+		{"a stream with another name", `"subject":"a.*","local_subject":"b.$1","type":"stream"`, "b.$1", "a.*"},
+		{"a service as it is", `"subject":"a","type":"service"`, "a", "a"},
+		{"a service by the old way: subject is ours", `"subject":"a","to":"b","type":"service"`, "a", "b"},
+		{"a service with another name: subject is theirs", `"subject":"a","local_subject":"b","type":"service"`, "b", "a"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := account(t, `{"nats":{"imports":[{"account":"@A1",`+row.in+`}]}}`)
+			require.Equal(t, row.here, a.Imports[0].Here())
+			require.Equal(t, row.there, a.Imports[0].ExportedSubject())
+		})
+	}
+}
+
 func TestOperatorFields(t *testing.T) {
 	o, err := claims.ParseOperator(mint(t, "operator", `{"iss":"@O1","name":"OP","nats":{"signing_keys":["@O1","@O2"],"strict_signing_key_usage":true,
 		"system_account":"@A0","assert_server_version":"2.15.0","account_server_url":"https://h","operator_service_urls":["nats://h"]}}`))

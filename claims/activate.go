@@ -106,6 +106,21 @@ func (i *Import) ExportedSubject() string {
 	return i.Subject
 }
 
+// Here is the import's subject as the importer knows it: LocalSubject, or else the old
+// ways to name it, a prefix in To for a stream and Subject for a service (nats-server
+// v2.15 server/accounts.go updateAccountClaimsWithRefresh). It may have placeholders for
+// the wildcards of [Import.ExportedSubject], which make the way between the two.
+func (i *Import) Here() string {
+	switch {
+	case i.LocalSubject != "":
+		return i.LocalSubject
+	case i.Kind == Stream && i.To != "":
+		return i.To + "." + i.Subject
+	default:
+		return i.Subject
+	}
+}
+
 // atPosition wants the importer's key where the export says.
 func (e *Export) atPosition(s, importer string) error {
 	n := 0

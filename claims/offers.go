@@ -41,12 +41,12 @@ func NewOffers(exporter *Account) *Offers {
 	return o
 }
 
-// find gives the export that decides about an import: of the import's kind, covering
-// its [Import.ExportedSubject], and the most specific of those (B10); of equal ones the
-// first. Nil: there is none.
-func (o *Offers) find(i *Import) *Export {
+// Find gives the export that decides about an import, whether it lets the importer in or
+// not: of the import's kind, covering its [Import.ExportedSubject], and the most specific
+// of those (B10); of equal ones the first. Nil: there is none.
+func (o *Offers) Find(i *Import) *Export {
 	s := i.ExportedSubject()
-	if i.Kind > Service || !subject.Valid(s) {
+	if o == nil || o.exporter == nil || i.Kind > Service || !subject.Valid(s) {
 		return nil
 	}
 	n, ok := o.kinds[i.Kind].subjects.Find(s)
@@ -64,7 +64,7 @@ func (o *Offers) Activate(i *Import, importer string, strict bool, now time.Time
 	case o.exporter.Key == "" || i.Account != o.exporter.Key:
 		return time.Time{}, barred(ErrExporter, "%q, not %q", i.Account, o.exporter.Key)
 	}
-	e := o.find(i)
+	e := o.Find(i)
 	switch {
 	case e == nil:
 		return time.Time{}, barred(ErrNotExported, "%s %q", i.Kind, i.ExportedSubject())

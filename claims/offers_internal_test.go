@@ -32,10 +32,12 @@ func TestOffers(t *testing.T) {
 		i := &Import{Subject: draw.Draw(t, "import"), Account: "E", Kind: kinds.Draw(t, "kind")}
 		o := NewOffers(exporter)
 		want := mostSpecific(exporter, i)
-		require.Equal(t, want, o.find(i))
+		require.Equal(t, want, o.Find(i))
 		i.Account = "X"
 		_, err := o.Activate(i, "I", false, time.Time{})
 		require.ErrorIs(t, err, ErrExporter, "another exporter's")
+		require.Nil(t, (*Offers)(nil).Find(i))
+		require.Nil(t, new(Offers).Find(i))
 	})
 }
 

@@ -42,6 +42,33 @@ func (r *Ranking) Find(s string) (int, bool) {
 	return int(best), best >= 0
 }
 
+// Compare orders two subjects by how specific they are: negative where a is the more
+// specific one, as [Ranking.Find] has it, and equal ones by their text.
+func Compare(a, b string) int {
+	for s, t, more := a, b, true; more; {
+		var x, y string
+		var smore, tmore bool
+		x, s, smore = strings.Cut(s, ".")
+		y, t, tmore = strings.Cut(t, ".")
+		if d := generality(x) - generality(y); d != 0 {
+			return d
+		}
+		more = smore && tmore
+	}
+	return strings.Compare(a, b)
+}
+
+func generality(token string) int {
+	switch token {
+	case tail:
+		return 2
+	case one:
+		return 1
+	default:
+		return 0
+	}
+}
+
 // nothing is the rule that best gives where none matches.
 const nothing = -1
 

@@ -108,6 +108,20 @@ func TestB10RankingsAgreeWithLookingAtAll(t *testing.T) {
 	})
 }
 
+// TestB10CompareIsTheOrderOfRankings: the first of those that match is the one that is found.
+func TestB10CompareIsTheOrderOfRankings(t *testing.T) {
+	patterns := validPatterns()
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.SampledFrom(patterns).Draw(t, "a"), rapid.SampledFrom(patterns).Draw(t, "b")
+		got := subject.Compare(a, b)
+		require.Equal(t, got < 0, subject.Compare(b, a) > 0)
+		require.Equal(t, a == b, got == 0)
+		if want := oracleMoreSpecific(a, b); want != 0 {
+			require.Equal(t, want < 0, got < 0, "%q, %q", a, b)
+		}
+	})
+}
+
 func TestRankingsDoNotAllocate(t *testing.T) {
 	for _, n := range []int{1, 1_000, 10_000} {
 		var list []string

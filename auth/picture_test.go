@@ -1,0 +1,119 @@
+package auth_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/natsauth/natsauth/auth"
+	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/resolver"
+)
+
+// nscTokens are the tokens of accounts that nsc made, by their file names.
+func nscTokens(names ...string) []string {
+	var out []string
+	for _, name := range names {
+		text, err := os.ReadFile("testdata/nsc/jwt/account." + name + ".jwt")
+		if err != nil {
+			log.Fatal(err)
+		}
+		out = append(out, strings.TrimSpace(string(text)))
+	}
+	return out
+}
+
+// Accounts that nsc made: IMP may have all that it imports from APP, REVIMP's activation is
+// revoked.
+func ExampleAuthorizer_Graph() {
+	tokens := nscTokens("APP", "IMP", "REVIMP")
+	accounts, err := resolver.NewMemory(tokens...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	operator, err := os.ReadFile("testdata/nsc/jwt/operator.TESTOP.jwt")
+	if err != nil {
+		log.Fatal(err)
+	}
+	a, err := auth.New(auth.Config{
+		Trust: auth.Trust{Operators: []string{string(operator)}}, Resolver: accounts, ServerVersion: "2.15.2",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	for _, token := range tokens {
+		account, err := claims.ParseAccount(token)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := a.Account(context.Background(), account.Key); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Print(a.Graph().Mermaid())
+	// Output:
+	// flowchart LR
+	//   n0["REVIMP AAR4B7R3..."]
+	//   n1["APP ACCCORUA..."]
+	//   n2["IMP ADDCVOEP..."]
+	//   n1 --x|"stream orders.#gt;: activation is revoked"| n0
+	//   n2 -->|"service billing.* as pay.*"| n1
+	//   n1 -->|"stream metrics.#gt; as app.metrics.#gt;"| n2
+	//   n1 -->|"stream orders.#gt;"| n2
+	//   n1 -->|"stream tenant.ADDCVOEPMMM4GWMORZXJ6XLGJR7YK42X2YYIXR4RCJKGJHRGQ44X32Y7.events as my.events"| n2
+	//   n2 -->|"service time.now as app.time"| n1
+}
+
+// TestGraphPictures: both languages, every kind of arrow, and texts that mean something to
+// them.
+func TestGraphPictures(t *testing.T) {
+	t.Parallel()
+	op := authtest.NewOperator(t)
+	e := op.Account("E", authtest.StreamExport("a"), authtest.ServiceExport("b"), authtest.Name("<e> \"#1\"\\"))
+	gone := op.Account("GONE")
+	i := op.Account("I",
+		authtest.StreamImport(e.PublicKey(), "a", "x"), authtest.ServiceImport(e.PublicKey(), "b", ""),
+		authtest.StreamImport(gone.PublicKey(), "c", ""), authtest.ServiceImport(e.PublicKey(), "d", ""),
+		authtest.Edit(func(c *jwt.AccountClaims) {
+			c.Imports.Add(&jwt.Import{Account: "n\"o\\body", Subject: "q", Type: jwt.Stream})
+		}),
+	)
+	a := authtest.Authorizer(t, op, []*authtest.Account{e, i})
+	require.Empty(t, a.Graph())
+	for _, account := range []*authtest.Account{e, i} {
+		_, err := a.Account(t.Context(), account.PublicKey())
+		require.NoError(t, err)
+	}
+	g := a.Graph()
+	require.Len(t, g.Accounts, 4)
+	require.Len(t, g.Imports, 5)
+	require.Equal(t, g, g.Around(i.PublicKey()))
+	require.Len(t, g.Around(e.PublicKey()).Imports, 3)
+	require.Len(t, g.Around(e.PublicKey()).Accounts, 2)
+	require.Empty(t, g.Around("nobody"))
+
+	mermaid := g.Mermaid()
+	for _, want := range []string{
+		`["#lt;e#gt; #quot;#35;1#quot;\ `, `-->|"stream a as x"|`, `-->|"service b"|`, `-.->|"stream c: the exporter is not in force here"|`,
+		`--x|"service d: import is of something that is not exported"|`,
+	} {
+		require.Contains(t, mermaid, want)
+	}
+	dot := g.DOT()
+	for _, want := range []string{
+		`[label="<e> \"#1\"/ `, `[label="stream a as x"]`, ` style=dotted]`, ` style=dashed arrowhead=tee]`, "digraph accounts {\n", "}\n",
+	} {
+		require.Contains(t, dot, want)
+	}
+	require.NoError(t, a.Close())
+	require.Empty(t, a.Graph())
+	require.Empty(t, new(auth.Authorizer).Graph())
+}

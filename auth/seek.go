@@ -1,0 +1,105 @@
+package auth
+
+import (
+	"context"
+	"time"
+)
+
+// This file looks up the accounts that others import from. It happens in the background,
+// and holds up no client: an import whose exporter is not in force waits for it.
+
+// expect has the places of exporters looked after that are not in force: they may be new.
+func (a *Authorizer) expect(links []*link) {
+	for _, l := range links {
+		if l.exporter != nil && l.exporter.current.Load() == nil {
+			a.attendLater(l.exporter)
+		}
+	}
+}
+
+// seekExporters looks for the exporters of a view that are not in force.
+func (a *Authorizer) seekExporters(view *Account) {
+	if view == nil {
+		return
+	}
+	for _, l := range view.links {
+		if l.exporter != nil && l.exporter.current.Load() == nil {
+			a.seek(l.exporter.key)
+		}
+	}
+}
+
+// seekAgain looks for them once more when a client connects, but not all the time: what
+// was not there may have come where nobody tells of it.
+func (a *Authorizer) seekAgain(view *Account) {
+	if !view.lacks {
+		return
+	}
+	now := a.config.Clock().UnixNano()
+	last := view.place.seeking.Load()
+	if now-last >= int64(maxWait) && view.place.seeking.CompareAndSwap(last, now) {
+		a.seekExporters(view)
+	}
+}
+
+// seek looks an exporter up in its turn: half of the look-ups are left to clients.
+func (a *Authorizer) seek(key string) {
+	d := &a.directory
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.flights[key] != nil {
+		return
+	}
+	switch err := d.turnAway(key, a.config.Clock(), a.background()); {
+	case err == nil:
+		a.launch(context.Background(), key)
+	case err.Reason == AccountBusy:
+		if d.sought == nil {
+			d.sought = make(map[string]struct{})
+		}
+		d.sought[key] = struct{}{}
+	}
+}
+
+// background is how many look-ups may be under way that no client waits for.
+func (a *Authorizer) background() int { return (a.config.Bounds.Lookups + 1) / 2 }
+
+// unsought ends the look-up of an account: the next one that waits has its turn, and one
+// that could not be asked for comes again.
+func (a *Authorizer) unsought(key string, err *Error) {
+	a.seekNext()
+	p := a.directory.known(key)
+	if err == nil || err.Reason != AccountUnavailable || p == nil || !a.directory.graph.wants(p) {
+		return
+	}
+	p.mu.Lock()
+	p.postpone(a.config.Clock())
+	p.mu.Unlock()
+	a.attendLater(p)
+}
+
+// postpone plans when an exporter is looked for again that nobody could tell of: soon, and
+// later each time. p.mu is held.
+func (p *place) postpone(now time.Time) {
+	if p.current.Load() == nil {
+		p.pause = min(max(retry, 2*p.pause), maxWait)
+		p.refresh = now.Add(p.pause).UnixNano()
+	}
+}
+
+// seekNext gives one exporter its turn that waits for it.
+func (a *Authorizer) seekNext() {
+	if key, ok := a.directory.nextSought(); ok {
+		a.seek(key)
+	}
+}
+
+func (d *directory) nextSought() (string, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key := range d.sought {
+		delete(d.sought, key)
+		return key, !d.closed
+	}
+	return "", false
+}
