@@ -79,12 +79,13 @@ func serve(ctx context.Context, r reload, addr string, say []string, out, logs i
 	for _, notice := range c.Notices {
 		log.Warn(notice)
 	}
-	authorizer, err := newAuthorizer(ctx, c, log)
+	relay := new(broker.Relay)
+	authorizer, err := newAuthorizer(ctx, c, relay, log)
 	if err != nil {
 		return err
 	}
 	defer authorizer.Close() //nolint:errcheck // documented to give nil
-	server, err := broker.New(options(c, authorizer, log))
+	server, err := broker.New(options(c, authorizer, relay, log))
 	if err != nil {
 		return err
 	}
@@ -118,10 +119,10 @@ func logger(c *config.Config, w io.Writer) *slog.Logger {
 // newAuthorizer makes the one who decides. A system account that is configured
 // has to be there, as nats-server v2.15 server/server.go wants it, unless its
 // token may still come to a folder.
-func newAuthorizer(ctx context.Context, c *config.Config, log *slog.Logger) (*auth.Authorizer, error) {
+func newAuthorizer(ctx context.Context, c *config.Config, relay *broker.Relay, log *slog.Logger) (*auth.Authorizer, error) {
 	a, err := auth.New(auth.Config{
 		Trust: c.Trust, Store: c.Accounts.Store, Resolver: c.Accounts.Resolver, Watch: c.Accounts.Watch,
-		ServerVersion: broker.Version, Cluster: c.Cluster, Logger: log,
+		ServerVersion: broker.Version, Cluster: c.Cluster, OnAccount: relay.Account, Logger: log,
 	})
 	if err != nil {
 		return nil, err
@@ -146,9 +147,9 @@ func operatorsTime(err error) bool {
 	return errors.As(err, &why) && (why.Reason == auth.OperatorExpired || why.Reason == auth.OperatorNotYet)
 }
 
-func options(c *config.Config, a *auth.Authorizer, log *slog.Logger) broker.Options {
+func options(c *config.Config, a *auth.Authorizer, relay *broker.Relay, log *slog.Logger) broker.Options {
 	o := broker.Options{
-		Authorizer: a, SystemAccount: c.Trust.SystemAccount, Name: c.Name, Cluster: c.Cluster,
+		Authorizer: a, Relay: relay, SystemAccount: c.Trust.SystemAccount, Name: c.Name, Cluster: c.Cluster,
 		MaxPayload: c.MaxPayload, MaxPending: c.MaxPending, MaxConnections: c.MaxConnections,
 		MaxSubscriptions: c.MaxSubscriptions, MaxTokens: c.MaxSubscriptionTokens, MaxControlLine: c.MaxControlLine,
 		AuthTimeout: c.AuthTimeout, WriteDeadline: c.WriteDeadline, PingInterval: c.PingInterval, PingMax: c.PingMax,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/examples/broker/internal/broker"
 	"github.com/natsauth/natsauth/examples/broker/internal/config"
 )
 
@@ -81,7 +82,7 @@ func begin(t *testing.T, text string) *reloaded {
 	require.NoError(t, err)
 	r := &reloaded{t: t, log: &diary{}}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
-	a, err := newAuthorizer(t.Context(), c, log)
+	a, err := newAuthorizer(t.Context(), c, new(broker.Relay), log)
 	require.NoError(t, err)
 	t.Cleanup(func() { a.Close() })
 	r.reload = reload{file: file, running: c, authorizer: a, log: log}

@@ -3,19 +3,21 @@ package broker
 import (
 	"sync"
 
+	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/examples/broker/internal/route"
 )
 
-// account is what the broker keeps of one account while somebody is in it. What
-// the account may do is the authorizer's to know.
+// account is what the broker keeps of one account while somebody is in it, or listens to
+// what is published in it. What the account may do is the authorizer's to know.
 type account struct {
 	key   string
-	table *route.Table[*subscription]
+	table *route.Table[*tap]
 
-	conns int // guarded by accounts.mu
+	users int            // guarded by accounts.mu; connections, and taps of other accounts
+	conns map[*conn]bool // guarded by accounts.mu
 }
 
-// accounts are the accounts that somebody is in.
+// accounts are the accounts that somebody is in or listens to.
 type accounts struct {
 	mu  sync.Mutex
 	all map[string]*account // guarded by mu
@@ -23,32 +25,121 @@ type accounts struct {
 
 func newAccounts() *accounts { return &accounts{all: make(map[string]*account)} }
 
-// enter counts one more connection of the account, and gives it.
-func (l *accounts) enter(key string) *account {
+// hold counts one more user of the account, and gives it.
+func (l *accounts) hold(key string) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.held(key)
+}
+
+// held is hold. l.mu is held.
+func (l *accounts) held(key string) *account {
 	a, ok := l.all[key]
 	if !ok {
-		a = &account{key: key, table: route.NewTable[*subscription]()}
+		a = &account{key: key, table: route.NewTable[*tap](), conns: make(map[*conn]bool)}
 		l.all[key] = a
 	}
-	a.conns++
+	a.users++
 	return a
 }
 
-// leave counts one less. An account that nobody is in is forgotten.
-func (l *accounts) leave(a *account) {
+// release counts one less. An account that has no user is forgotten.
+func (l *accounts) release(a *account) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a.conns--
-	if a.conns == 0 {
+	if a.users--; a.users == 0 {
 		delete(l.all, a.key)
 	}
 }
 
-// find gives an account that somebody is in; nil: nobody is.
+// enter takes a connection into the account, and gives it.
+func (l *accounts) enter(key string, c *conn) *account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.held(key)
+	a.conns[c] = true
+	return a
+}
+
+// leave takes a connection out.
+func (l *accounts) leave(a *account, c *conn) {
+	l.mu.Lock()
+	delete(a.conns, c)
+	l.mu.Unlock()
+	l.release(a)
+}
+
+// find gives an account that has a user; nil: it has none.
 func (l *accounts) find(key string) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.all[key]
+}
+
+// in gives the connections that are in an account.
+func (l *accounts) in(key string) []*conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.all[key]
+	if a == nil {
+		return nil
+	}
+	out := make([]*conn, 0, len(a.conns))
+	for c := range a.conns {
+		out = append(out, c)
+	}
+	return out
+}
+
+// Relay passes what an authorizer tells of accounts on to the server that is made with it:
+// its Account is the authorizer's OnAccount. The zero Relay passes nothing on until then.
+type Relay struct {
+	mu     sync.Mutex
+	server *Server // guarded by mu
+}
+
+// Account takes one event.
+func (r *Relay) Account(e auth.AccountEvent) {
+	r.mu.Lock()
+	s := r.server
+	r.mu.Unlock()
+	if s != nil && e.Imports && e.New != nil {
+		s.logDead(e.New)
+		s.reroute(e.New.Key())
+	}
+}
+
+func (r *Relay) connect(s *Server) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.server = s
+}
+
+// maxLogged is how many imports of an account are logged at a time.
+const maxLogged = 32
+
+// logDead tells whoever reads the log why an account does not get what it imports.
+func (s *Server) logDead(a *auth.Account) {
+	n := 0
+	for i := range a.Imports() {
+		if i.State != auth.ImportDead {
+			continue
+		}
+		if n++; n > maxLogged {
+			s.log.Warn("more imports are dead", "account", a.Key())
+			return
+		}
+		s.log.Warn("import is dead", "account", a.Key(),
+			"exporter", i.Exporter, "kind", i.Kind, "subject", i.Subject, "here", i.Here, "why", i.Why)
+	}
+}
+
+// reroute has every connection of an account look again at where its imports lead.
+func (s *Server) reroute(key string) {
+	for _, c := range s.accounts.in(key) {
+		c.reroute()
+	}
 }

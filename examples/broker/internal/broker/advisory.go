@@ -201,6 +201,9 @@ func (c *conn) about(who auth.Identity, said auth.ClientInfo) clientInfo {
 	}
 }
 
+// system says whether it is the system account.
+func (s *Server) system(in where) bool { return in.view.Key() == s.options.SystemAccount }
+
 // toSystem publishes into the system account, if there is one.
 func (s *Server) toSystem(subject string, body any) {
 	if s.options.SystemAccount != "" {
@@ -208,17 +211,20 @@ func (s *Server) toSystem(subject string, body any) {
 	}
 }
 
-// toAccount publishes into an account that somebody is in. Nobody else could
-// hear it.
+// toAccount publishes into an account that somebody is in, or listens to. Nobody else
+// could hear it.
 func (s *Server) toAccount(key, subject string, body any) {
-	a := s.accounts.find(key)
-	if a == nil {
-		return
+	if a := s.accounts.find(key); a != nil {
+		s.say(where{account: a}, subject, body)
 	}
+}
+
+// say publishes something of the broker's own.
+func (s *Server) say(in where, subject string, body any) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		s.log.Error("advisory", "subject", subject, "err", err)
 		return
 	}
-	s.publish(nil, a, &message{subject: subject, data: data})
+	s.publish(nil, in, &message{subject: subject, data: data})
 }

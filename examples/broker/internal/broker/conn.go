@@ -48,6 +48,8 @@ type conn struct {
 	leaving     bool                     // guarded by mu; it was told that it has too many subscriptions
 	closed      bool                     // guarded by mu
 	pings       int                      // guarded by mu; without an answer
+	pinged      time.Time                // guarded by mu; when the last was sent; zero: it was answered
+	rtt         time.Duration            // guarded by mu; how long it takes to the client and back
 	heard       time.Time                // guarded by mu; when it last did anything
 	sent, taken traffic                  // guarded by mu; from and to the client
 	head        []byte                   // guarded by mu; room for the lines of messages

@@ -72,6 +72,9 @@ func (c *conn) begin() bool {
 		return false
 	}
 	c.authTimer.Stop()
+	if !c.began {
+		c.rtt = time.Since(c.start)
+	}
 	c.began = true
 	c.heard = time.Now()
 	return true
@@ -116,12 +119,12 @@ func (c *conn) enter(session *auth.Session) bool {
 
 // adopt makes the session the connection's own, unless it was closed meanwhile.
 func (c *conn) adopt(session *auth.Session) bool {
-	a := c.server.accounts.enter(session.Account().Key())
+	a := c.server.accounts.enter(session.Account().Key(), c)
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		session.Close()
-		c.server.accounts.leave(a)
+		c.server.accounts.leave(a, c)
 		return false
 	}
 	c.session, c.account = session, a
@@ -278,11 +281,11 @@ func (c *conn) leave(was past, reason string) {
 	}
 	was.stop()
 	for _, s := range was.subs {
-		was.account.table.Remove(s.entry)
+		c.server.end(s)
 	}
 	identity := was.session.User()
 	was.session.Close()
-	c.server.accounts.leave(was.account)
+	c.server.accounts.leave(was.account, c)
 	c.server.tellDisconnect(c, was, identity, reason)
 }
 

@@ -6,13 +6,45 @@ import (
 	"github.com/natsauth/natsauth/examples/broker/internal/wire"
 )
 
-// local delivers to the subscriptions of the account.
+// local delivers to those who listen in the account: its own subscriptions, and those of
+// accounts that import a stream of it.
 type local struct{}
 
-func (local) take(from *conn, in *account, m *message) bool {
-	return in.table.Match(m.subject).Deliver(func(e *route.Entry[*subscription]) bool {
-		return e.Of.conn.deliver(from, e.Of, m)
+func (local) take(from *conn, in where, m *message) bool {
+	if in.account == nil {
+		return false
+	}
+	var met arrivals
+	return in.account.table.Match(m.subject).Deliver(func(e *route.Entry[*tap]) bool {
+		subject, ok := e.Of.local(m)
+		return ok && met.once(e.Of, subject, func() bool { return e.Of.sub.conn.deliver(from, e.Of.sub, subject, m) })
 	})
+}
+
+// arrivals are the subscriptions that one message has come to by way of imports: it comes
+// to each once under one subject, however many of its imports bring it (B10).
+type arrivals []arrival
+
+type arrival struct {
+	sub     *subscription
+	subject string
+	taken   bool
+}
+
+// once delivers by a tap, unless the message has come to its subscription under the
+// subject before, and says whether it was taken.
+func (a *arrivals) once(t *tap, subject string, deliver func() bool) bool {
+	if !t.other {
+		return deliver()
+	}
+	for _, one := range *a {
+		if one.sub == t.sub && one.subject == subject {
+			return one.taken
+		}
+	}
+	taken := deliver()
+	*a = append(*a, arrival{t.sub, subject, taken})
+	return taken
 }
 
 // current gives the connection's session; nil: it has none.
@@ -22,24 +54,25 @@ func (c *conn) current() *auth.Session {
 	return c.session
 }
 
-// deliver hands a message to one subscription, and says whether it was taken.
+// deliver hands a message to one subscription under a subject, and says whether it was
+// taken.
 //
 // Behaviour: nats-server v2.15 server/client.go deliverMsg (F063, F066).
-func (c *conn) deliver(from *conn, s *subscription, m *message) bool {
+func (c *conn) deliver(from *conn, s *subscription, subject string, m *message) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if from == c && !c.echo || s.gone || c.session == nil {
 		return false
 	}
 	// A subscription may be wider than what may be seen, and older than the rules.
-	if !c.session.CanDeliver(m.subject, s.entry.Queue) {
+	if !c.session.CanDeliver(subject, s.queue) {
 		return false
 	}
 	c.counted(s)
 	if m.reply != "" {
 		c.session.Delivered(m.reply) // before the client can answer
 	}
-	return c.write(s, m)
+	return c.write(s, subject, m)
 }
 
 // counted counts a message for the subscription, and ends it with the last one
@@ -53,16 +86,16 @@ func (c *conn) counted(s *subscription) {
 
 // write queues the message as the client can read it: without its headers if the
 // client takes none. c.mu is held.
-func (c *conn) write(s *subscription, m *message) bool {
+func (c *conn) write(s *subscription, subject string, m *message) bool {
 	data, head := m.data, c.head[:0]
 	switch {
 	case m.header > 0 && c.headers:
-		head = wire.AppendHMsg(head, m.subject, s.sid, m.reply, m.header, len(data))
+		head = wire.AppendHMsg(head, subject, s.sid, m.reply, m.header, len(data))
 	case m.header > 0:
 		data = data[m.header:]
-		head = wire.AppendMsg(head, m.subject, s.sid, m.reply, len(data))
+		head = wire.AppendMsg(head, subject, s.sid, m.reply, len(data))
 	default:
-		head = wire.AppendMsg(head, m.subject, s.sid, m.reply, len(data))
+		head = wire.AppendMsg(head, subject, s.sid, m.reply, len(data))
 	}
 	c.head = head
 	c.taken.messages++

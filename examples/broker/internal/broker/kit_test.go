@@ -28,7 +28,11 @@ const patience = 30 * time.Second
 // serve runs a server until the test ends, and gives its address.
 func serve(t *testing.T, o *authtest.Operator, accounts []*authtest.Account, edit func(*broker.Options)) (*broker.Server, string) {
 	t.Helper()
-	options := broker.Options{Authorizer: authtest.Authorizer(t, o, accounts), Name: "test"}
+	relay := new(broker.Relay)
+	options := broker.Options{
+		Authorizer: authtest.Authorizer(t, o, accounts, func(c *auth.Config) { c.OnAccount = relay.Account }),
+		Relay:      relay, Name: "test",
+	}
 	if edit != nil {
 		edit(&options)
 	}

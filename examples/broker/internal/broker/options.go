@@ -31,6 +31,9 @@ type Options struct {
 	// Authorizer decides who may connect and what they may do. The server does
 	// not close it.
 	Authorizer *auth.Authorizer
+	// Relay brings news of the accounts from the Authorizer, so that what is imported
+	// reaches subscriptions that are older than the import; nil: it does not.
+	Relay *Relay
 	// SystemAccount is the public key of the account that gets advisories; empty:
 	// nobody does.
 	SystemAccount string

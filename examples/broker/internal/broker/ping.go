@@ -61,6 +61,17 @@ func (c *conn) pong() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pings = 0
+	if !c.pinged.IsZero() {
+		c.rtt, c.pinged = time.Since(c.pinged), time.Time{}
+	}
+}
+
+// roundTrip is how long it takes to the client and back: the time of the last ping, or of
+// CONNECT if there was none.
+func (c *conn) roundTrip() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.rtt, 1)
 }
 
 // pingTime asks a client that has been silent whether it is still there, and ends
@@ -100,5 +111,6 @@ func (c *conn) silence(now time.Time) silence {
 		return tooLong
 	}
 	c.pings++
+	c.pinged = now
 	return some
 }

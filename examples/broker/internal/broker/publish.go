@@ -13,6 +13,8 @@ type message struct {
 	subject, reply string
 	header         int // how many bytes of data are headers; 0 or less: it has none
 	data           []byte
+	foreign        bool // it came from another account by a service, as a request or an answer
+	path           path // on which it came
 }
 
 // publish is PUB and HPUB. A message that is refused is dropped, and the
@@ -63,7 +65,7 @@ func (c *conn) inbound(m *message) {
 	if a == nil {
 		return
 	}
-	if !c.server.publish(c, a, m) && m.reply != "" && c.client.NoResponders {
+	if !c.server.publish(c, where{a, session.Account()}, m) && m.reply != "" && c.client.NoResponders {
 		c.nobody(a, m)
 	}
 }
@@ -108,9 +110,9 @@ func longer(subject, prefix string) bool {
 // the subscription that waits for the answer.
 func (c *conn) nobody(a *account, m *message) {
 	for _, e := range a.table.Match(m.reply).Plain {
-		if e.Of.conn == c {
+		if e.Of.sub.conn == c {
 			head := "NATS/1.0 503\r\nNats-Subject: " + m.subject + "\r\n\r\n"
-			line := wire.AppendHMsg(nil, m.reply, e.Of.sid, "", len(head), len(head))
+			line := wire.AppendHMsg(nil, m.reply, e.Of.sub.sid, "", len(head), len(head))
 			c.out.send(line, []byte(head), []byte("\r\n"))
 			return
 		}
@@ -128,17 +130,27 @@ func literal(subject string) bool {
 	return true
 }
 
-// sink is somewhere a published message may go. Exports to other accounts, and
-// leaf connections, will be sinks of their own.
+// where is an account in which a message is published.
+type where struct {
+	account *account      // nil: nobody is in it or listens to it
+	view    *auth.Account // what is in force of it; nil: nothing
+}
+
+// at is the place that an account's view is of.
+func (s *Server) at(view *auth.Account) where {
+	return where{s.accounts.find(view.Key()), view}
+}
+
+// sink is somewhere a published message may go.
 type sink interface {
 	// take says whether anybody took the message. From is nil for the broker's
 	// own messages. The message is not kept.
-	take(from *conn, in *account, m *message) bool
+	take(from *conn, in where, m *message) bool
 }
 
 // publish hands a message to every sink, and says whether anybody took it. The
 // broker's own messages come this way too. The caller holds no lock.
-func (s *Server) publish(from *conn, in *account, m *message) bool {
+func (s *Server) publish(from *conn, in where, m *message) bool {
 	taken := false
 	for _, to := range s.sinks {
 		taken = to.take(from, in, m) || taken

@@ -20,6 +20,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/examples/broker/internal/wire"
 )
 
@@ -34,6 +35,8 @@ type Server struct {
 	info     wire.ServerInfo
 	ids      atomic.Uint64 // of connections, counting up
 	events   atomic.Uint64 // advisories told
+	replies  *auth.Replies
+	measures atomic.Int64 // under way
 	running  sync.WaitGroup
 
 	mu       sync.Mutex
@@ -64,9 +67,10 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, id: id, log: o.Logger, accounts: newAccounts(),
-		conns: make(map[*conn]bool), halfOpen: list.New(),
+		conns: make(map[*conn]bool), halfOpen: list.New(), replies: auth.NewReplies(o.Authorizer, 0),
 	}
-	s.sinks = []sink{local{}, userInfo{s}, remoteCounts{s}}
+	s.sinks = []sink{local{}, services{s}, answers{s}, userInfo{s}, remoteCounts{s}}
+	o.Relay.connect(s)
 	return s, nil
 }
 

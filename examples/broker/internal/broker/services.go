@@ -11,8 +11,9 @@ import (
 	"github.com/natsauth/natsauth/examples/broker/internal/route"
 )
 
-// userInfo answers whoever asks who it is and what it may do, in every account
-// (F069).
+// userInfo answers whoever asks who it is and what it may do (F069). The question comes to
+// the system account, by a service that every account imports (F092); where it leads
+// nowhere, without a system account in force, it is answered where it is asked.
 //
 // Behaviour: nats-server v2.15 server/events.go userInfoReq.
 type userInfo struct{ server *Server }
@@ -45,8 +46,8 @@ type answer struct {
 	Data   any        `json:"data,omitempty"`
 }
 
-func (u userInfo) take(from *conn, in *account, m *message) bool {
-	if from == nil || m.subject != userInfoSubject {
+func (u userInfo) take(from *conn, in where, m *message) bool {
+	if from == nil || !u.asked(in, m.subject) {
 		return false
 	}
 	session := from.current()
@@ -54,9 +55,18 @@ func (u userInfo) take(from *conn, in *account, m *message) bool {
 		return false
 	}
 	if m.reply != "" {
-		u.server.toAccount(in.key, m.reply, answer{u.server.about(), about(session, from.client.JWT)})
+		u.server.say(in, m.reply, answer{u.server.about(), about(session, from.client.JWT)})
 	}
 	return true
+}
+
+// asked says whether a subject is the question.
+func (u userInfo) asked(in where, subject string) bool {
+	if u.server.system(in) {
+		t := strings.Split(subject, ".")
+		return len(t) == 5 && t[0] == "$SYS" && t[1] == "REQ" && t[2] == "USER" && t[4] == "INFO"
+	}
+	return subject == userInfoSubject && len(in.view.Services(nil, subject)) == 0
 }
 
 func about(session *auth.Session, token string) user {
@@ -116,8 +126,8 @@ func inForce(r claims.Rules) rules {
 // Behaviour: nats-server v2.15 server/events.go remoteConnsUpdate.
 type remoteCounts struct{ server *Server }
 
-func (r remoteCounts) take(from *conn, in *account, m *message) bool {
-	if from == nil || in.key != r.server.options.SystemAccount || !isCounts(m.subject) {
+func (r remoteCounts) take(from *conn, in where, m *message) bool {
+	if from == nil || m.foreign || !r.server.system(in) || !isCounts(m.subject) {
 		return false
 	}
 	var e countsEvent

@@ -12,9 +12,11 @@ import (
 
 // subscription is one subscription of a connection.
 type subscription struct {
-	conn  *conn
-	sid   string
-	entry *route.Entry[*subscription]
+	conn     *conn
+	sid      string
+	queue    string // empty: none
+	own      *tap
+	imported []*tap // guarded by conn.mu
 
 	got  int  // guarded by conn.mu; messages delivered
 	max  int  // guarded by conn.mu; how many there may be; 0: no end
@@ -89,11 +91,12 @@ func (c *conn) insert(o wire.Sub) string {
 	if c.subs[o.SID] != nil {
 		return ""
 	}
-	s := &subscription{conn: c, sid: o.SID}
-	s.entry = &route.Entry[*subscription]{Subject: o.Subject, Queue: o.Queue, Of: s}
-	if err := c.account.table.Insert(s.entry); err != nil {
+	s := &subscription{conn: c, sid: o.SID, queue: o.Queue}
+	s.own = &tap{sub: s, at: c.account}
+	if s.own.open(o.Subject) != nil {
 		return "Invalid Subject"
 	}
+	c.follow(s)
 	c.subs[o.SID] = s
 	return ""
 }
@@ -146,7 +149,7 @@ func (c *conn) unsubscribe(o wire.Unsub) {
 func (c *conn) drop(s *subscription) {
 	s.gone = true
 	delete(c.subs, s.sid)
-	c.account.table.Remove(s.entry)
+	c.server.end(s)
 }
 
 // prune asks again about every subscription, after what is allowed has changed,
@@ -159,9 +162,9 @@ func (c *conn) prune() {
 		return // it has ended, and so will the connection
 	}
 	for _, s := range c.subs {
-		if !c.session.CanSubscribe(s.entry.Subject, s.entry.Queue) {
+		if subject := s.own.entry.Subject; !c.session.CanSubscribe(subject, s.queue) {
 			c.drop(s)
-			c.tell(fmt.Sprintf("%s (sid %q)", subViolation(s.entry.Subject, s.entry.Queue), s.sid))
+			c.tell(fmt.Sprintf("%s (sid %q)", subViolation(subject, s.queue), s.sid))
 		}
 	}
 }

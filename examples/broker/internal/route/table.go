@@ -76,6 +76,9 @@ func (r *Result[T]) add(e *Entry[T]) {
 	r.groups[e.Queue] = append(r.groups[e.Queue], e)
 }
 
+// Empty says whether there is nobody.
+func (r Result[T]) Empty() bool { return len(r.Plain) == 0 && len(r.groups) == 0 }
+
 // Deliver hands the message to every plain entry and to one member of each queue
 // group, and says whether anybody took it. A group begins with a member at random
 // and goes on to the next while a member does not take the message: who has left

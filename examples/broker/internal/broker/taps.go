@@ -1,0 +1,114 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/natsauth/natsauth/auth"
+	"github.com/natsauth/natsauth/examples/broker/internal/route"
+)
+
+// tap is where a subscription takes messages from: its own account, or one whose stream its
+// account imports.
+//
+// Behaviour: nats-server v2.15 server/client.go addShadowSubscriptions.
+type tap struct {
+	sub   *subscription
+	at    *account
+	entry *route.Entry[*tap]
+	route auth.StreamRoute // of an imported stream
+	other bool             // it is one
+}
+
+// open puts a tap into its account's table, where it may be found at once.
+func (t *tap) open(subject string) error {
+	t.entry = &route.Entry[*tap]{Subject: subject, Queue: t.sub.queue, Of: t}
+	return t.at.table.Insert(t.entry)
+}
+
+// close takes a tap out of its table.
+func (t *tap) close(in *accounts) {
+	t.at.table.Remove(t.entry)
+	if t.other {
+		in.release(t.at)
+	}
+}
+
+// closeAll takes a subscription, which is gone, out of every table.
+func (s *subscription) closeAll(in *accounts) {
+	s.own.close(in)
+	for _, t := range s.imported {
+		t.close(in)
+	}
+	s.imported = nil
+}
+
+// silent says whether nobody listens in an account to a reply subject that a subscription
+// was made for. One with wildcards is for no reply in particular.
+func (a *account) silent(subject string) bool {
+	if strings.ContainsAny(subject, "*>") {
+		return false
+	}
+	return a.table.Match(subject).Empty()
+}
+
+// end closes a subscription, which is gone, and gives up the answers that it waited for.
+func (s *Server) end(sub *subscription) {
+	sub.closeAll(s.accounts)
+	at, subject := sub.own.at, sub.own.entry.Subject
+	if !at.silent(subject) {
+		return
+	}
+	for _, note := range s.replies.Abandon(at.key, subject) {
+		note.(*measure).abandon()
+	}
+}
+
+// follow has a subscription listen to the streams that its account imports: the taps that
+// lead where a route leads stay, the others go. c.mu is held.
+func (c *conn) follow(s *subscription) {
+	routes := c.session.Account().Streams(nil, s.own.entry.Subject)
+	var next []*tap
+	for _, r := range routes {
+		if i := slices.IndexFunc(s.imported, func(t *tap) bool { return t.route.Same(r) }); i >= 0 {
+			next = append(next, s.imported[i])
+			continue
+		}
+		t := &tap{sub: s, at: c.server.accounts.hold(r.Exporter.Key()), route: r, other: true}
+		if err := t.open(r.Subject); err != nil { // the library gives subjects
+			c.server.accounts.release(t.at)
+			continue
+		}
+		next = append(next, t)
+	}
+	for _, t := range s.imported {
+		if !slices.Contains(next, t) {
+			t.close(c.server.accounts)
+		}
+	}
+	s.imported = next
+}
+
+// reroute has every subscription follow what the account imports now.
+func (c *conn) reroute() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session == nil {
+		return
+	}
+	for _, s := range c.subs {
+		c.follow(s)
+	}
+}
+
+// local gives the subject under which a tap's message arrives, and false if it does not, or
+// not any more. What came through a service is not for those who import streams.
+func (t *tap) local(m *message) (string, bool) {
+	if !t.other {
+		return m.subject, true
+	}
+	if m.foreign {
+		return "", false
+	}
+	return t.route.Local(m.subject)
+}
