@@ -61,10 +61,10 @@ func (t *Table) Print(w io.Writer, wanted []string) {
 }
 
 // Rows are the rows of the feature table whose rule is about the nonce, the
-// connect and the permissions: F010, F014 and F019 to F069.
+// connect, the permissions and what accounts share: F010, F014 and F019 to F095.
 func Rows() []string {
 	out := []string{"F010", "F014"}
-	for i := 19; i <= 69; i++ {
+	for i := 19; i <= 95; i++ {
 		out = append(out, fmt.Sprintf("F%03d", i))
 	}
 	return out

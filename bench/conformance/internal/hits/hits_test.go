@@ -21,7 +21,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestRows(t *testing.T) {
-	require.Len(t, hits.Rows(), 53)
-	require.Contains(t, hits.Rows(), "F069")
-	require.NotContains(t, hits.Rows(), "F070")
+	require.Len(t, hits.Rows(), 79)
+	require.Contains(t, hits.Rows(), "F095")
+	require.NotContains(t, hits.Rows(), "F096")
 }

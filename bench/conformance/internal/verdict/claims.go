@@ -34,6 +34,15 @@ type Facts struct {
 	OperatorExpired bool
 	// Again says that the client shows a token a second time on its connection; B16.
 	Again bool
+	// Overlaps says that several imports of one account, by different names, have to do
+	// with one message; B10.
+	Overlaps bool
+	// Tangled says that imports come together again in some account, or lead back to
+	// their own; B10.
+	Tangled bool
+	// Shared says that the case is what an account is told of somebody in another one,
+	// or in itself, and that more than the account is told; B8.
+	Shared bool
 }
 
 // Claim is one rule by which ours differs. Holds says from the facts whether it
@@ -50,7 +59,8 @@ var claims = []Claim{
 	{"B2", func(f Facts) bool { return slices.ContainsFunc(f.TemplateValues, notLiteral) }, refusedByUs},
 	{"B3", func(f Facts) bool { return f.Wide }, anyShape},
 	{"B4", func(f Facts) bool { return f.AccountAhead > 5*time.Minute }, refusedByUs},
-	{"B8", func(f Facts) bool { return f.Refusal }, onlyIn("who: ")},
+	{"B8", func(f Facts) bool { return f.Refusal || f.Shared }, either(onlyIn("who: "), withoutTokens)},
+	{"B10", func(f Facts) bool { return f.Overlaps || f.Tangled }, func(d Difference) bool { return d.Facts.Tangled || lessByUs(d) }},
 	{"B11", func(f Facts) bool { return f.AccountNotYet || f.AtEnd || f.EndNegative }, refusedByUs},
 	{"B12", func(f Facts) bool { return f.OperatorExpired }, refusedByUs},
 	{"B16", func(f Facts) bool { return f.Again }, keptByUs},
@@ -86,6 +96,33 @@ func onlyIn(prefix string) func(Difference) bool {
 		}
 		return true
 	}
+}
+
+// either says that one of two shapes is there.
+func either(a, b func(Difference) bool) func(Difference) bool {
+	return func(d Difference) bool { return a(d) || b(d) }
+}
+
+// withoutTokens says that all that we leave out is the user's token.
+func withoutTokens(d Difference) bool {
+	return slices.EqualFunc(d.Reference, d.Ours, func(theirs, ours string) bool {
+		return theirs == ours || strings.ReplaceAll(theirs, `"jwt":"a token",`, "") == ours
+	})
+}
+
+// lessByUs says that everything that comes with us comes with the reference, too, but for
+// the news that nothing does.
+func lessByUs(d Difference) bool {
+	left := map[string]int{}
+	for _, l := range d.Reference {
+		left[l]++
+	}
+	for _, l := range d.Ours {
+		if left[l]--; left[l] < 0 && !strings.Contains(l, " 503 ") {
+			return false
+		}
+	}
+	return true
 }
 
 func anyShape(Difference) bool { return true }

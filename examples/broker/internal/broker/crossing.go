@@ -92,19 +92,28 @@ func (s *Server) along(from *conn, session *auth.Session, in where, r auth.Servi
 	return p
 }
 
-// answers takes what is published to a reply subject of a request back to who asked.
+// answers takes what is published to a reply subject of a request back to who asked. Who
+// answers is not told whether anybody waits.
 //
 // Behaviour: likewise, for responses (F078, F079, F087).
 type answers struct{ server *Server }
 
 func (a answers) take(from *conn, in where, m *message) bool {
-	replies := a.server.replies
-	if !strings.HasPrefix(m.subject, replies.Prefix()) || !m.path.goOn(nil) {
+	if !strings.HasPrefix(m.subject, a.server.replies.Prefix()) {
 		return false
+	}
+	a.answer(from, in, m)
+	return true
+}
+
+func (a answers) answer(from *conn, in where, m *message) {
+	replies := a.server.replies
+	if !m.path.goOn(nil) {
+		return
 	}
 	to, ok := replies.Take(in.view, m.subject, m.header <= 0 && len(m.data) == 0)
 	if !ok {
-		return false
+		return
 	}
 	next := &message{foreign: true, header: m.header, data: m.data, path: m.path}
 	next.subject, _ = to.Requestor.Map(to.Subject)
@@ -112,10 +121,8 @@ func (a answers) take(from *conn, in where, m *message) bool {
 	back := auth.ServiceRoute{Exporter: to.Requestor, Service: to.Service}
 	next.reply, _ = replies.Open(back, in.view, m.reply, (*measure)(nil))
 	to.Note.(*measure).succeed(from)
-	if a.server.publish(from, a.server.at(to.Requestor), next) {
-		return true
+	if !a.server.publish(from, a.server.at(to.Requestor), next) {
+		replies.Forget(next.reply)
+		replies.Forget(m.subject)
 	}
-	replies.Forget(next.reply)
-	replies.Forget(m.subject)
-	return false
 }
