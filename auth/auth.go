@@ -93,7 +93,7 @@ func New(c Config) (*Authorizer, error) {
 	a.tokens.limit = c.Bounds.CachedBytes
 	a.directory.authorizer = a
 	a.directory.marks.limit = c.Bounds.Marks
-	a.directory.graph = graph{authorizer: a, most: c.Bounds.GraphEdges, undecided: make(map[*link]struct{})}
+	a.directory.graph = graph{authorizer: a, most: c.Bounds.GraphEdges}
 	a.calendar.start(a)
 	watching, cancel := context.WithCancel(context.Background())
 	a.unwatch = cancel

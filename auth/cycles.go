@@ -71,10 +71,14 @@ func (s *shift) search() {
 	for _, l := range roots {
 		t.visit(l)
 	}
-	for l := range s.graph.undecided { // what is left of the bound is theirs
+	for l := range s.graph.undecided.all() { // what is left of the bound is theirs
+		if t.visited >= s.graph.most || len(s.tried) >= s.graph.most {
+			break
+		}
 		if s.stays(l) {
 			t.visit(l)
 		}
+		s.tried = append(s.tried, l)
 	}
 	for _, l := range roots {
 		if t.stations[l] == nil || t.stations[l].waiting {

@@ -19,10 +19,10 @@ type graph struct {
 
 	// mu is taken with the mutex of one place held, or of none, and held across no I/O.
 	mu        sync.Mutex
-	serial    uint64             // of the view that came last
-	undecided map[*link]struct{} // for which the search was given up
-	visited   uint64             // edges, in all searches
-	peak      int                // in one
+	serial    uint64 // of the view that came last
+	undecided undecided
+	visited   uint64 // edges, in all searches
+	peak      int    // in one
 }
 
 // node is what the graph keeps of a place. It is guarded by graph.mu.
@@ -229,7 +229,7 @@ func (a *Account) sketch(find func(exporter string) *place) []*link {
 	for i := range links {
 		m := &a.claims.Imports[i]
 		l := &link{way: wayOf(m), names: a.names.list[i], fault: a.names.faults[i], claim: m}
-		if claims.IsAccountKey(m.Account) {
+		if !errors.Is(l.fault, claims.ErrExporter) {
 			l.exporter = find(m.Account)
 		}
 		links[i] = l

@@ -47,10 +47,15 @@ func newNames(list []claims.Import) *names {
 		return nil
 	}
 	n := &names{imports: list, list: make([]*subject.Renaming, len(list)), faults: make([]error, len(list))}
-	streams := make(map[[2]string]bool)
+	streams, accounts := make(map[[2]string]bool), make(map[string]bool)
 	for i := range list {
 		m := &list[i]
-		n.list[i], n.faults[i] = newName(m)
+		valid, met := accounts[m.Account]
+		if !met {
+			valid = claims.IsAccountKey(m.Account)
+			accounts[m.Account] = valid
+		}
+		n.list[i], n.faults[i] = newName(m, valid)
 		if m.Kind != claims.Stream || n.faults[i] != nil {
 			continue
 		}
@@ -64,10 +69,10 @@ func newNames(list []claims.Import) *names {
 	return n
 }
 
-// newName compiles one import.
-func newName(m *claims.Import) (*subject.Renaming, error) {
+// newName compiles one import, from what is an account or is not.
+func newName(m *claims.Import, account bool) (*subject.Renaming, error) {
 	switch {
-	case !claims.IsAccountKey(m.Account):
+	case !account:
 		return nil, fmt.Errorf("%w: %q is no account", claims.ErrExporter, m.Account)
 	case m.Kind == claims.Stream && m.LocalSubject == "" && m.To != "" && !subject.Literal(m.To):
 		return nil, fmt.Errorf("%w: the prefix %q is not literal", ErrImportName, m.To)

@@ -32,6 +32,7 @@ type shift struct {
 	rings     []*ring         // that were found
 	dissolved map[*ring]bool  // that were there, and have been asked about anew
 	visited   int
+	tried     []*link // of those that wait to be decided, as far as there was something left
 }
 
 // judgement are the terms of an import, and the export that they come from.
@@ -268,13 +269,7 @@ func (s *shift) settle() {
 			delete(l.importer.rings, r)
 		}
 	}
-	for l, err := range s.cycles {
-		if l.cycle = err; err == ErrImportBound { //nolint:errorlint // it is this one, not wrapped
-			s.graph.undecided[l] = struct{}{}
-		} else {
-			delete(s.graph.undecided, l)
-		}
-	}
+	s.await()
 	for _, r := range s.rings {
 		for _, l := range r.links {
 			l.ring = r
@@ -286,9 +281,30 @@ func (s *shift) settle() {
 	}
 }
 
+// await writes down what is known of cycles, and has those wait, in an order that says
+// nothing of who came first, of which nothing is.
+func (s *shift) await() {
+	wait := &s.graph.undecided
+	for _, l := range s.tried {
+		wait.add(l)
+	}
+	var given []*link
+	for l, err := range s.cycles {
+		if l.cycle = err; err == ErrImportBound { //nolint:errorlint // it is this one, not wrapped
+			given = append(given, l)
+		} else {
+			wait.drop(l)
+		}
+	}
+	slices.SortFunc(given, s.compare)
+	for _, l := range given {
+		wait.add(l)
+	}
+}
+
 // drop takes a link out that is no more.
 func (l *link) drop() {
-	delete(l.importer.authorizer.directory.graph.undecided, l)
+	l.importer.authorizer.directory.graph.undecided.drop(l)
 	if l.exporter != nil {
 		l.unfile()
 		l.exporter.held--
