@@ -40,6 +40,14 @@
 // pushes, [Config.Refresh] and [Config.Watch] bring what is new. [Session.Renew] is
 // for a client that shows a new token on the connection that it has.
 //
+// # What accounts share
+//
+// [Session.Account] gives the account as it is now. [Account.Map] says what its mappings
+// make of a subject that is published, [Account.Services] to which other accounts the
+// message goes, and [Account.Streams] where a subscription has to be made besides.
+// [Replies] leads answers back. Where imports stand or lead changes, [Config.OnAccount]
+// tells, and [Account.Imports] says why; [Authorizer.Graph] draws them.
+//
 // # When somebody asks why
 //
 // [Authorizer.Explain] takes the same steps, admits nobody, and tells the outcome

@@ -30,11 +30,11 @@ func nscTokens(names ...string) []string {
 	return out
 }
 
-// Accounts that nsc made: IMP may have all that it imports from APP, REVIMP's activation is
-// revoked.
-func ExampleAuthorizer_Graph() {
+// sharing is an Authorizer with accounts of nsc in force, by their names: IMP may have all
+// that it imports from APP, REVIMP's activation is revoked.
+func sharing() (*auth.Authorizer, map[string]*auth.Account) {
 	tokens := nscTokens("APP", "IMP", "REVIMP")
-	accounts, err := resolver.NewMemory(tokens...)
+	store, err := resolver.NewMemory(tokens...)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -43,21 +43,81 @@ func ExampleAuthorizer_Graph() {
 		log.Fatal(err)
 	}
 	a, err := auth.New(auth.Config{
-		Trust: auth.Trust{Operators: []string{string(operator)}}, Resolver: accounts, ServerVersion: "2.15.2",
+		Trust: auth.Trust{Operators: []string{string(operator)}}, Resolver: store, ServerVersion: "2.15.2",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer a.Close()
+	accounts := make(map[string]*auth.Account)
 	for _, token := range tokens {
-		account, err := claims.ParseAccount(token)
+		parsed, err := claims.ParseAccount(token)
 		if err != nil {
 			log.Fatal(err)
 		}
-		if _, err := a.Account(context.Background(), account.Key); err != nil {
+		if _, err := a.Account(context.Background(), parsed.Key); err != nil {
 			log.Fatal(err)
 		}
+		accounts[parsed.Name], _ = a.InForce(parsed.Key)
 	}
+	for name, view := range accounts {
+		accounts[name], _ = a.InForce(view.Key()) // with those that came after it
+	}
+	return a, accounts
+}
+
+func ExampleAccount_Services() {
+	a, accounts := sharing()
+	defer a.Close()
+	importer := accounts["IMP"]
+
+	subject, _ := importer.Map("app.time") // what the account's own mappings make of it
+	for _, route := range importer.Services(nil, subject) {
+		there, _ := route.Exporter.Map(route.Subject)
+		fmt.Printf("publish to %s in %s; answers: %s\n", there, route.Exporter.Name(), route.Service.Response)
+	}
+	for _, route := range importer.Services(nil, "pay.march") {
+		fmt.Printf("publish to %s in %s; answers: %s\n", route.Subject, route.Exporter.Name(), route.Service.Response)
+	}
+	fmt.Println(len(importer.Services(nil, "time.now")), "ways for the exporter's own name")
+	// Output:
+	// publish to time.now in APP; answers: Singleton
+	// publish to billing.march in APP; answers: Stream
+	// 0 ways for the exporter's own name
+}
+
+func ExampleAccount_Streams() {
+	a, accounts := sharing()
+	defer a.Close()
+
+	for _, route := range accounts["IMP"].Streams(nil, "app.*.cpu") {
+		fmt.Println("subscribe to", route.Subject, "in", route.Exporter.Name())
+		local, ok := route.Local("metrics.cpu")
+		fmt.Println("deliver as", local, ok)
+	}
+	fmt.Println(len(accounts["REVIMP"].Streams(nil, ">")), "streams for whose activation is revoked")
+	for status := range accounts["REVIMP"].Imports() {
+		fmt.Println(status.Subject, "is", status.State)
+	}
+	// Output:
+	// subscribe to metrics.cpu in APP
+	// deliver as app.metrics.cpu true
+	// 0 streams for whose activation is revoked
+	// orders.> is dead
+}
+
+// TestReadmePicture: the picture in the README is that of ExampleAuthorizer_Graph.
+func TestReadmePicture(t *testing.T) {
+	t.Parallel()
+	a, _ := sharing()
+	defer a.Close()
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "```mermaid\n"+a.Graph().Mermaid()+"```\n")
+}
+
+func ExampleAuthorizer_Graph() {
+	a, _ := sharing()
+	defer a.Close()
 	fmt.Print(a.Graph().Mermaid())
 	// Output:
 	// flowchart LR
