@@ -6,9 +6,10 @@ import (
 	"github.com/natsauth/natsauth/claims"
 )
 
-// Account is one immutable view of an account: one token, vouched for by a
-// trusted operator, and where its imports stand. A newer token makes a new Account, and so
-// does a change of an import. It may be used by several goroutines.
+// Account is one view of an account: one token, vouched for by a trusted operator, and where
+// its imports stand. A newer token makes a new Account, and so does a change of an import. It
+// does not change, but that a route which an exporter has taken back since leads nowhere. It
+// may be used by several goroutines.
 type Account struct {
 	claims   *claims.Account
 	operator *operator
@@ -22,11 +23,11 @@ type Account struct {
 
 	// Until it is in force it has none of these.
 	place    *place
-	defaults *Rights  // without default permissions they allow everything
-	serial   uint64   // grows with every view of any account
-	links    []*link  // its imports, in the order of its token
-	imports  []*leave // what each of them may use
-	lacks    bool     // one of them waits for its exporter
+	defaults *Rights   // without default permissions they allow everything
+	serial   uint64    // grows with every view of any account
+	links    []*link   // its imports, in the order of its token
+	imports  []*permit // what each of them may use
+	lacks    bool      // one of them waits for its exporter
 }
 
 // Revision tells one token of an account from another.

@@ -57,7 +57,7 @@ func (p *place) nextNews() (AccountEvent, bool) {
 	if e.New == nil {
 		e.Err = n.err
 	} else {
-		e.Imports = !slices.Equal(e.Old.leaves(), e.New.leaves())
+		e.Imports = !slices.Equal(e.Old.permits(), e.New.permits())
 	}
 	n.told, n.pending = e.New, false
 	return e, true

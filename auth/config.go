@@ -40,7 +40,7 @@ type Config struct {
 	// OnAccount is told of every account that came into force, has another view, or
 	// went out of force, after it has: in order for each account, what changes while
 	// it runs together, and in a goroutine that lives only while there is something
-	// to tell. No lock is held, and a slow one holds nobody up. An account that
+	// to tell; of several accounts at the same time. No lock is held, and a slow one holds nobody up. An account that
 	// leaves memory because nobody uses it is not told. nil: nobody.
 	OnAccount func(AccountEvent)
 	// Audit is told of every change of an account or of the trust set, done or

@@ -25,7 +25,9 @@ var ErrImportBound = errors.New("auth: too many imports follow one another")
 
 // CycleError is why an import is dead that leads back to itself.
 type CycleError struct {
-	Path []Hop // from the import itself to the one that leads back to its account
+	Path []Hop // from the import itself to the one that leads back to its account; the first hop alone where the bound was reached
+
+	cut bool // the rest is not known
 }
 
 // Hop is one import on the way of a cycle.
@@ -50,7 +52,10 @@ func (e *CycleError) Error() string {
 		}
 		fmt.Fprintf(&b, "%s %q -> ", h.Account, h.Subject)
 	}
-	if len(e.Path) > 0 {
+	switch {
+	case e.cut:
+		b.WriteString("..., and back")
+	case len(e.Path) > 0:
 		b.WriteString(e.Path[0].Account)
 	}
 	return b.String()
@@ -85,7 +90,6 @@ func (s *shift) search() {
 			s.cycles[l] = ErrImportBound
 		}
 	}
-	s.visited = t.visited
 }
 
 // roots gives the links to begin with, in an order that says nothing of who came first.
@@ -159,7 +163,6 @@ type tarjan struct {
 	*shift
 	stations map[*link]*station
 	stack    []*link
-	visited  int
 }
 
 // station is what is known of a link on the way.
@@ -253,11 +256,11 @@ func (t *tarjan) onward(l *link) ([]*link, bool) {
 // reached gives the imports of an account, by their places in its token, that overlap what
 // a link brings there.
 func (a *Account) reached(l *link) []int32 {
-	at := a.names.overlapping(nil, l.kind, l.names.From())
+	at := a.names.overlapping(nil, l.kind, l.renaming.From())
 	if l.kind != claims.Service || a.mappings == nil {
 		return at
 	}
-	for _, s := range a.mappings.reach(l.names.From()) {
+	for _, s := range a.mappings.reach(l.renaming.From()) {
 		at = a.names.overlapping(at, l.kind, s)
 	}
 	slices.Sort(at)
@@ -265,7 +268,8 @@ func (a *Account) reached(l *link) []int32 {
 }
 
 // ways gives, for every link of a component, the shortest way back to itself. Where the
-// bound is reached the rest are told the way of the first.
+// bound is reached the rest are told a way that is known and passes through them, or its
+// beginning alone.
 func (t *tarjan) ways(component []*link) []*CycleError {
 	inside := make(map[*link]bool, len(component))
 	for _, l := range component {
@@ -274,13 +278,20 @@ func (t *tarjan) ways(component []*link) []*CycleError {
 	out := make([]*CycleError, len(component))
 	for i, l := range component {
 		if out[i] = t.way(l, inside); out[i] == nil {
-			out[i] = out[0]
-		}
-		if out[i] == nil {
-			out[i] = &CycleError{Path: []Hop{t.hop(l)}}
+			out[i] = through(t.hop(l), out[:i])
 		}
 	}
 	return out
+}
+
+// through gives a known way that passes through a hop, from there.
+func through(first Hop, known []*CycleError) *CycleError {
+	for _, e := range known {
+		if at := slices.Index(e.Path, first); at >= 0 && !e.cut {
+			return &CycleError{Path: slices.Concat(e.Path[at:], e.Path[:at])}
+		}
+	}
+	return &CycleError{Path: []Hop{first}, cut: true}
 }
 
 // way gives the shortest way from a link back to itself, or nil where the bound is reached.

@@ -42,11 +42,20 @@
 //
 // # What accounts share
 //
-// [Session.Account] gives the account as it is now. [Account.Map] says what its mappings
-// make of a subject that is published, [Account.Services] to which other accounts the
-// message goes, and [Account.Streams] where a subscription has to be made besides.
-// [Replies] leads answers back. Where imports stand or lead changes, [Config.OnAccount]
-// tells, and [Account.Imports] says why; [Authorizer.Graph] draws them.
+// An account that is in force has an [Account], its view: what its token says and how its
+// imports stand, at one moment. [Session.Account] gives the view of now.
+//
+//	published   Account.Map -> Session.CanPublish -> subscriptions of the account
+//	                                              -> Account.Services, for each route:
+//	                                                 Exporter.Map -> Replies.Open -> published there
+//	an answer   begins with Replies.Prefix: Replies.Take -> Requestor.Map -> published there
+//	subscribed  Session.CanSubscribe -> the account's subscriptions
+//	                                 -> Account.Streams, for each route: those of its Exporter
+//	delivered   StreamRoute.Local for what a stream brings -> Session.CanDeliver -> Session.Delivered
+//
+// Where imports stand or lead changes, [Config.OnAccount] tells, and [Account.Imports] says
+// why; [Authorizer.Graph] draws them. What names like B10 and F083 stand for is in
+// doc/rules.md.
 //
 // # When somebody asks why
 //

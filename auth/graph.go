@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
-	"github.com/natsauth/natsauth/internal/subject"
 )
 
 // graph knows which accounts in force import from which, and what of it stands. Every
@@ -41,9 +40,9 @@ func (g *graph) foresee(key string, old, next *Account, made []*link) *shift {
 	return g.plan(key, old, next, made, nil)
 }
 
-// move puts the next view of a place in force, or takes the one out that is: with made, the
-// links that were made for it, or where it is of the token of the one before with those,
-// of which asked have to be judged again. p.mu is held.
+// move puts the next view of a place in force; nil: takes out the one that is. made are the
+// links that were made for it, none where it is of the same token as the one before; asked
+// are its own links whose time has come, to be judged again. p.mu is held.
 func (g *graph) move(p *place, next *Account, made, asked []*link) *shift {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -55,7 +54,7 @@ func (g *graph) move(p *place, next *Account, made, asked []*link) *shift {
 		next.place, next.serial, next.links = p, g.serial, s.links
 		next.setImports(s.imports)
 	}
-	s.happen(p)
+	s.apply(p)
 	return s
 }
 
@@ -63,11 +62,11 @@ func (g *graph) move(p *place, next *Account, made, asked []*link) *shift {
 func (g *graph) refreshed(view *Account) *Account {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	imports := make([]*leave, len(view.links))
+	imports := make([]*permit, len(view.links))
 	changed := false
 	for i, l := range view.links {
-		imports[i] = l.leave
-		changed = changed || l.leave != view.imports[i]
+		imports[i] = l.permit
+		changed = changed || l.permit != view.imports[i]
 	}
 	if !changed {
 		return nil
@@ -228,7 +227,7 @@ func (a *Account) sketch(find func(exporter string) *place) []*link {
 	links := make([]*link, len(a.names.list))
 	for i := range links {
 		m := &a.claims.Imports[i]
-		l := &link{way: wayOf(m), names: a.names.list[i], fault: a.names.faults[i], claim: m}
+		l := &link{way: wayOf(m), renaming: a.names.list[i], fault: a.names.faults[i], claim: m}
 		if !errors.Is(l.fault, claims.ErrExporter) {
 			l.exporter = find(m.Account)
 		}
@@ -263,146 +262,4 @@ func (l *link) judge(m *claims.Import, importer string, exporter *Account, now t
 		given.until = nanos(until.Unix())
 	}
 	return given, key
-}
-
-// concerned gives the links to a place that its next view may let stand otherwise: those
-// that an export decides, or does not decide any more, which has changed.
-func (n *node) concerned(old, next *Account, now time.Time) []*link {
-	var out []*link
-	switch {
-	case len(n.in) == 0:
-		return nil
-	case old == nil || next == nil || n.lapsed != next.ended(now.UnixNano()):
-		for _, importers := range n.in {
-			out = appendLinks(out, importers)
-		}
-		return out
-	case old.exports == next.exports && old.strict == next.strict:
-		return nil
-	}
-	d := &exportsDiff{old: old, next: next, was: old.exports.open(), is: next.exports.open()}
-	d.compareSigners()
-	for key, importers := range n.in {
-		out = d.concerned(out, key, importers)
-	}
-	return d.won(out, n)
-}
-
-func appendLinks(out []*link, importers map[string][]*link) []*link {
-	for _, links := range importers {
-		out = append(out, links...)
-	}
-	return out
-}
-
-// exportsDiff is what distinguishes two views of an exporter for those who import.
-type exportsDiff struct {
-	old, next *Account
-	was, is   *exports
-	signers   map[string]struct{} // that sign activations in one view only
-}
-
-// compareSigners finds the keys of which activations count otherwise.
-func (d *exportsDiff) compareSigners() {
-	d.signers = make(map[string]struct{})
-	o, n := d.old.claims.SigningKeys, d.next.claims.SigningKeys
-	for key := range o {
-		if _, ok := n[key]; !ok {
-			d.signers[key] = struct{}{}
-		}
-	}
-	for key := range n {
-		if _, ok := o[key]; !ok {
-			d.signers[key] = struct{}{}
-		}
-	}
-	if d.old.strict != d.next.strict {
-		d.signers[d.next.Key()] = struct{}{}
-	}
-}
-
-// concerned appends the links of one export that may stand otherwise.
-func (d *exportsDiff) concerned(out []*link, key exportKey, importers map[string][]*link) []*link {
-	if key.subject == "" {
-		return out // nobody has exported what they want: see won
-	}
-	was, is := d.was.byKey[key], d.is.byKey[key]
-	if was == nil || is == nil || !sameTerms(was, is) {
-		return appendLinks(out, importers)
-	}
-	if !is.TokenRequired {
-		return out
-	}
-	for who := range revocationsDiff(was.Revocations, is.Revocations) {
-		if who == everyone {
-			return appendLinks(out, importers)
-		}
-		out = append(out, importers[who]...)
-	}
-	if len(d.signers) == 0 {
-		return out
-	}
-	for _, links := range importers {
-		for _, l := range links {
-			if l.claim.Activation == nil {
-				continue
-			}
-			if _, ok := d.signers[l.claim.Activation.Issuer]; ok {
-				out = append(out, l)
-			}
-		}
-	}
-	return out
-}
-
-// revocationsDiff gives the keys that two lists of revocations speak of otherwise.
-func revocationsDiff(old, next map[string]int64) map[string]struct{} {
-	out := make(map[string]struct{})
-	for key, at := range old {
-		if is, ok := next[key]; !ok || is != at {
-			out[key] = struct{}{}
-		}
-	}
-	for key := range next {
-		if _, ok := old[key]; !ok {
-			out[key] = struct{}{}
-		}
-	}
-	return out
-}
-
-// won appends the links that an export decides which is new: those for which there was
-// none, and those of which it takes over because it is more specific (B10).
-func (d *exportsDiff) won(out []*link, n *node) []*link {
-	var added []string
-	for key := range d.is.byKey {
-		if d.was.byKey[key] == nil {
-			added = append(added, key.subject)
-		}
-	}
-	if len(added) == 0 {
-		return out
-	}
-	x := subject.NewCrossing(added)
-	for key, importers := range n.in {
-		switch {
-		case key.subject != "" && (d.is.byKey[key] == nil || len(x.Find(nil, key.subject)) == 0):
-			continue // it is decided already, or nothing new is near
-		default:
-			out = d.moved(out, key, importers)
-		}
-	}
-	return out
-}
-
-// moved appends those of an export's links that another one decides now.
-func (d *exportsDiff) moved(out []*link, key exportKey, importers map[string][]*link) []*link {
-	for _, links := range importers {
-		for _, l := range links {
-			if e := d.is.offers.Find(l.claim); l.fault == nil && e != nil && e.Subject != key.subject {
-				out = append(out, l)
-			}
-		}
-	}
-	return out
 }

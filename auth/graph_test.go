@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -283,7 +284,7 @@ func (w *town) drawToken(t *rapid.T, self int) []authtest.Option {
 			list = rapid.SliceOfN(rapid.SampledFrom(all), 0, 3).Draw(t, "exports")
 		}
 		for _, s := range list {
-			required, revoked := rapid.IntRange(0, 2).Draw(t, "required") == 0, rapid.IntRange(0, 3).Draw(t, "revoked") == 0
+			required, revoked := rapid.Bool().Draw(t, "required"), rapid.IntRange(0, 2).Draw(t, "revoked") == 0
 			out = append(out, option(s, func(e *jwt.Export) {
 				if e.TokenReq = required; required && revoked {
 					e.RevokeAt(w.homes[(self+1)%len(w.homes)].PublicKey(), authtest.Now())
@@ -319,9 +320,9 @@ func (w *town) drawImport(t *rapid.T, self int, all []string) authtest.Option {
 	case 1:
 		token = from.ActivationFor(me, kind, ">", authtest.SignedBy("sk"))
 	case 2:
-		token = from.ActivationFor(me, kind, s, authtest.Expires(now.Add(time.Minute)))
+		token = from.ActivationFor(me, kind, s, authtest.Expires(now.Add(30*time.Second)))
 	case 3:
-		token = from.ActivationFor(me, kind, s, authtest.NotBefore(now.Add(time.Minute)))
+		token = from.ActivationFor(me, kind, s, authtest.NotBefore(now.Add(30*time.Second)))
 	}
 	return option(from.PublicKey(), s, local, authtest.Activated(token))
 }
@@ -338,8 +339,8 @@ func TestImportsStandAsAllSayTogether(t *testing.T) {
 			switch rapid.IntRange(0, 9).Draw(rt, "step") {
 			case 0:
 				w.remove(self)
-			case 1:
-				w.clock.advance(30 * time.Second)
+			case 1, 2:
+				w.clock.advance(20 * time.Second)
 				w.a.Sweep()
 			default:
 				w.put(self, w.drawToken(rt, self)...)
@@ -349,6 +350,10 @@ func TestImportsStandAsAllSayTogether(t *testing.T) {
 		}
 		w.news.settle(rt, w.a, w.homes)
 	})
+	t.Log(met)
+	if testing.Short() {
+		return // with so few checks it may happen that one is not met
+	}
 	for _, why := range []string{
 		"in force", auth.ErrImportCycle.Error(), auth.ErrExporterAbsent.Error(), auth.ErrImportName.Error(), auth.ErrImportTwice.Error(),
 		claims.ErrNotExported.Error(), claims.ErrNoActivation.Error(), claims.ErrActivationRevoked.Error(),
@@ -356,7 +361,6 @@ func TestImportsStandAsAllSayTogether(t *testing.T) {
 	} {
 		require.NotZero(t, met[why], "no import was met that is %s", why)
 	}
-	t.Log(met)
 }
 
 // count notes what became of imports.
@@ -415,7 +419,7 @@ func TestCyclesInEveryOrder(t *testing.T) {
 func TestGraphEdgesAreBounded(t *testing.T) {
 	t.Parallel()
 	const bound = 4
-	given := 0
+	given, cut := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newTown(t, 6, func(c *auth.Config) { c.Bounds.GraphEdges = bound })
 		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
@@ -439,6 +443,14 @@ func TestGraphEdgesAreBounded(t *testing.T) {
 						require.True(rt, want.why == nil || circle)
 					case errors.Is(s.Err, auth.ErrImportCycle):
 						require.True(rt, circle)
+						cycle := (*auth.CycleError)(nil)
+						require.ErrorAs(rt, s.Err, &cycle)
+						if strings.HasSuffix(s.Why, "..., and back") {
+							cut++
+							require.Equal(rt, []auth.Hop{{Account: key, Subject: s.Here, Exporter: s.Exporter, Exported: s.Subject}}, cycle.Path)
+						} else {
+							w.walk(rt, key, s, cycle.Path)
+						}
 					case s.Err == nil:
 						require.True(rt, want.why == nil || circle)
 						standing = append(standing, w.oracleLink(key, &w.inForce[key].Imports[i], map[string]bool{}))
@@ -450,7 +462,7 @@ func TestGraphEdgesAreBounded(t *testing.T) {
 			require.NotContains(rt, w.back(standing), true)
 		}
 	})
-	require.NotZero(t, given, "the bound was never reached: this tests nothing")
+	require.True(t, given > 0 && cut > 0 || testing.Short(), "the bound was never reached: this tests nothing")
 }
 
 // gazette takes the events of accounts.

@@ -16,7 +16,7 @@ type ImportState uint8
 
 // The states, the worst first. The zero ImportState is none of them.
 const (
-	ImportDead    ImportState = iota + 1 // the exporter does not give it, whatever comes of time, or it leads back to itself
+	ImportDead    ImportState = iota + 1 // the exporter does not give it, it has no name here, or it leads back to itself: time changes nothing
 	ImportPending                        // the exporter is not in force here, or the time has not come
 	ImportInForce
 )
@@ -41,7 +41,7 @@ type ImportStatus struct {
 	Subject  string      `json:"subject"` // as the exporter knows it
 	Here     string      `json:"here"`    // as the account knows it; may have placeholders
 	State    ImportState `json:"state"`
-	Until    time.Time   `json:"until,omitzero"` // when the activation ends; zero: it has no end, or there is none
+	Until    time.Time   `json:"until,omitzero"` // when the activation ends; zero: it has no end, or there is none, or the import is dead
 	Why      string      `json:"why,omitempty"`  // not in force
 	// Err is the same, for errors.Is: [ErrExporterAbsent], [ErrImportCycle],
 	// [ErrImportBound], [ErrImportName], [ErrImportTwice], or one of package claims.
@@ -55,13 +55,10 @@ var ErrExporterAbsent = errors.New("auth: the exporter is not in force here")
 // errImportGone ends the routes of an import that the token has no more.
 var errImportGone = errors.New("auth: the account does not import this any more")
 
-// errActivationOver is what an import is told whose activation ends between two views.
-var errActivationOver = claims.ErrActivationExpired
-
 // Imports gives every import of the account's token, in its order, and where it stands by
-// this view: by the rule of [claims.Activate] and the accounts that were in force when it
-// was made, its imports being those of no cycle. What has changed since is in the next
-// view ([Config.OnAccount]); an activation that has run out meanwhile is dead here, too.
+// this view: by the rule of [claims.Activate], the accounts that were in force when it was
+// made, and whether it leads back to itself. What has changed since is in the next view
+// ([Config.OnAccount]); an activation that has run out meanwhile is dead here, too.
 // A view that never was in force gives none.
 func (a *Account) Imports() iter.Seq[ImportStatus] {
 	return func(yield func(ImportStatus) bool) {
@@ -78,13 +75,13 @@ func (a *Account) Imports() iter.Seq[ImportStatus] {
 }
 
 // status tells where an import stands.
-func (l *leave) status(now *reading) ImportStatus {
+func (l *permit) status(now *reading) ImportStatus {
 	s := ImportStatus{Exporter: l.link.way.exporter, Kind: l.link.kind, Subject: l.link.there, Here: l.link.here, Err: l.err}
 	if l.until != 0 {
 		s.Until = time.Unix(0, l.until).UTC()
 	}
 	if s.Err == nil && now.past(l.until) {
-		s.Err = errActivationOver
+		s.Err = claims.ErrActivationExpired // between two views
 	}
 	switch {
 	case s.Err == nil:
@@ -102,7 +99,7 @@ func (l *leave) status(now *reading) ImportStatus {
 // exchange tells a report what a change of an account does to imports: its own, and
 // those of other accounts in force.
 func (r *Report) exchange(o outcome, clock func() time.Time) {
-	var imports []*leave
+	var imports []*permit
 	var touched []*place
 	switch {
 	case o.shift != nil:
@@ -131,8 +128,8 @@ func (r *Report) exchange(o outcome, clock func() time.Time) {
 	}
 }
 
-// leaves are what each import may use; none for no account.
-func (a *Account) leaves() []*leave {
+// permits are what each import may use; none for no account.
+func (a *Account) permits() []*permit {
 	if a == nil {
 		return nil
 	}
@@ -140,9 +137,9 @@ func (a *Account) leaves() []*leave {
 }
 
 // setImports notes what each import may use. The view is not in force yet.
-func (a *Account) setImports(imports []*leave) {
+func (a *Account) setImports(imports []*permit) {
 	a.imports = imports
-	a.lacks = slices.ContainsFunc(imports, func(l *leave) bool { return errors.Is(l.err, ErrExporterAbsent) })
+	a.lacks = slices.ContainsFunc(imports, func(l *permit) bool { return errors.Is(l.err, ErrExporterAbsent) })
 }
 
 // refreshImporters gives the other accounts whose imports stand otherwise their new views.

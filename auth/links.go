@@ -146,7 +146,7 @@ type link struct {
 	way
 	importer *place
 	exporter *place            // nil: what the import names is no account
-	names    *subject.Renaming // nil: there is a fault
+	renaming *subject.Renaming // nil: there is a fault
 	fault    error
 
 	// Guarded by graph.mu, as what follows.
@@ -155,7 +155,7 @@ type link struct {
 	decided exportKey // the export by which it was judged: where the exporter keeps the link
 	cycle   error     // why it is dead whatever the exporter gives; nil: it is on no cycle
 	ring    *ring     // the cycles that it is on
-	leave   *leave    // the last one
+	permit  *permit   // the last one
 }
 
 // terms are what a view of the exporter gives an import.
@@ -181,35 +181,35 @@ func (t *terms) same(o *terms) bool {
 	}
 }
 
-// leave is what an import may use, from one view of its exporter on. A view of the
+// permit is what an import may use, from one view of its exporter on. A view of the
 // importer holds one for every import. It does not change, but for what comes after it:
 // that is prepared before the exporter's next view is in force, and counts from the
 // moment in which it is (B6).
-type leave struct {
+type permit struct {
 	link *link
 	terms
 	from  uint64 // the serial of the exporter's view; 0: it counted at once
 	share bool
 	trace bool
-	next  atomic.Pointer[leave]
+	next  atomic.Pointer[permit]
 }
 
-// same says whether two leaves mean the same for the importer.
-func (l *leave) same(o *leave) bool {
+// same says whether two permits mean the same for the importer.
+func (l *permit) same(o *permit) bool {
 	return l.share == o.share && l.trace == o.trace && l.terms.same(&o.terms)
 }
 
-// under gives the leave that counts under a view of the exporter.
-func (l *leave) under(exporter *Account) *leave {
+// under gives the permit that counts under a view of the exporter.
+func (l *permit) under(exporter *Account) *permit {
 	for n := l.next.Load(); n != nil && n.from <= exporter.serial; n = n.next.Load() {
 		l = n
 	}
 	return l
 }
 
-// open gives the leave and the exporter's view by which an import may be used now; nil:
+// open gives the permit and the exporter's view by which an import may be used now; nil:
 // it may not. It takes no lock: what an update prepares counts with its view.
-func (l *leave) open(now *reading) (*leave, *Account) {
+func (l *permit) open(now *reading) (*permit, *Account) {
 	if l.link.exporter == nil {
 		return nil, nil
 	}

@@ -105,6 +105,36 @@ func ExampleAccount_Streams() {
 	// orders.> is dead
 }
 
+// A request from IMP to a service of APP, and its answer.
+func ExampleReplies() {
+	a, accounts := sharing()
+	defer a.Close()
+	replies := auth.NewReplies(a, 0)
+	importer := accounts["IMP"] // of the session that publishes "app.time" with the reply "_INBOX.1"
+
+	subject, _ := importer.Map("app.time") // and CanPublish is asked about what comes of it
+	for _, route := range importer.Services(nil, subject) {
+		there, _ := route.Exporter.Map(route.Subject)
+		reply, ok := replies.Open(route, importer, "_INBOX.1", nil)
+		fmt.Println("deliver", there, "in", route.Exporter.Name(), "with a reply of our own:", ok)
+
+		// Somebody in APP publishes to that reply.
+		for range 2 {
+			answer, ok := replies.Take(route.Exporter, reply, false)
+			if !ok {
+				fmt.Println("nobody waits for one more")
+				continue
+			}
+			back, _ := answer.Requestor.Map(answer.Subject)
+			fmt.Println("deliver", back, "in", answer.Requestor.Name())
+		}
+	}
+	// Output:
+	// deliver time.now in APP with a reply of our own: true
+	// deliver _INBOX.1 in IMP
+	// nobody waits for one more
+}
+
 // TestReadmePicture: the picture in the README is that of ExampleAuthorizer_Graph.
 func TestReadmePicture(t *testing.T) {
 	t.Parallel()

@@ -16,11 +16,11 @@ const maxReply = 4 << 10
 // ones are fewer.
 const replyBytes = 256
 
-// replies are the reply subjects that a session may answer (nats-server v2.15
+// owedReplies are the reply subjects that a session may answer (nats-server v2.15
 // server/client.go responseAllowed and pruneReplyPerms). They are bounded: a new
 // one over [Bounds.ReplyGrants] takes the place of the oldest. They are guarded
 // by Session.mu.
-type replies struct {
+type owedReplies struct {
 	open  map[string]*reply
 	order []*reply // as they came; may hold some that are no longer open
 	bytes int      // of their subjects
@@ -81,7 +81,7 @@ func (s *Session) owe(subject string, r *claims.Responses) {
 // add keeps one more, and drops from the old end what is spent or replaced: each
 // addition looks at two, so that the work is spread evenly. Over the bound the
 // oldest that is still open goes.
-func (p *replies) add(n *reply, r *claims.Responses, most int) {
+func (p *owedReplies) add(n *reply, r *claims.Responses, most int) {
 	if p.open == nil {
 		p.open = make(map[string]*reply)
 	}
@@ -102,7 +102,7 @@ func (p *replies) add(n *reply, r *claims.Responses, most int) {
 }
 
 // compact leaves out what is no longer open.
-func (p *replies) compact() {
+func (p *owedReplies) compact() {
 	p.bytes = 0
 	p.order = slices.DeleteFunc(p.order, func(o *reply) bool {
 		gone := p.open[o.subject] != o
@@ -113,11 +113,11 @@ func (p *replies) compact() {
 	})
 }
 
-func (p *replies) stale(o *reply, r *claims.Responses, now time.Time) bool {
+func (p *owedReplies) stale(o *reply, r *claims.Responses, now time.Time) bool {
 	return p.open[o.subject] != o || o.spent(r, now)
 }
 
-func (p *replies) drop() {
+func (p *owedReplies) drop() {
 	o := p.order[0]
 	p.order[0] = nil
 	p.order = p.order[1:]

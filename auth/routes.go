@@ -27,19 +27,24 @@ type StreamRoute struct {
 	Subject  string   // to subscribe to in the exporter's account; may have wildcards
 	Trace    bool     // message traces go on in the importer's account
 
-	leave *leave
+	permit *permit
 }
 
 // Services appends where a message goes that is published in the account, besides those
-// who are subscribed to it there: ask [Session.CanPublish] about the subject, and map it,
-// before. Of several imports whose names match, the one with the most specific name counts,
+// who are subscribed to it there: map the subject ([Account.Map]), and ask
+// [Session.CanPublish] about what has come of it, before. Of several imports whose names match, the one with the most specific name counts,
 // as in [Account.Map], and keeps the message from the others even if it is not in force; a
 // name that imports from several accounts have leads to all of those (B10).
 //
 // The subject's tokens are taken as they are written. Nothing is allocated, but for dst
 // where it is too short, and the text of a subject that wildcards make another one. Any
-// number of goroutines may call it. A view that is not in force any more still answers:
-// take [Session.Account] for each message.
+// number of goroutines may call it. A view that is not in force any more answers by what it
+// imported, as far as that is there still: take [Session.Account] for each message, and ask
+// again for the next one, for a route says what is so now.
+//
+// The account that a route leads to may import the name from others in turn: ask its
+// Services, too, with the subject that its mappings have made of the route's. Bound how
+// often one message may go on: a name may lead to many accounts, and theirs likewise.
 //
 // Rules: nats-server v2.15 server/accounts.go addServiceImport, F084, F085; for the system
 // account's services (F092) server/events.go registerSystemImports.
@@ -64,10 +69,10 @@ func (a *Account) Services(dst []ServiceRoute, subject string) []ServiceRoute {
 		switch {
 		case is == nil:
 			continue
-		case implied && (exporter.system || is.link.names.To() != subject): // that name is taken, or more specific
+		case implied && (exporter.system || is.link.renaming.To() != subject): // that name is taken, or more specific
 			continue
 		}
-		if there, ok := is.link.names.Back(subject); ok {
+		if there, ok := is.link.renaming.Back(subject); ok {
 			dst = append(dst, ServiceRoute{Exporter: exporter, Subject: there, Service: is.service, Share: is.share})
 		}
 	}
@@ -81,10 +86,14 @@ func (a *Account) Services(dst []ServiceRoute, subject string) []ServiceRoute {
 // is one that [Session.CanSubscribe] allows, and each delivery is asked about by its local
 // name ([Session.CanDeliver]).
 //
+// What an account imports it does not export again: only what is published in the Exporter's
+// account by its own clients is for those who import, not what came to it by a service.
+//
 // An import is met where its names are all that is subscribed to, or more, or less, or
 // only partly that: Subject is what both have in common (F083; nats-server v2.15
 // server/client.go addShadowSubscriptions). Where imports stand or lead changes, the next
-// view says so: see [AccountEvent.Imports].
+// view says so ([AccountEvent.Imports]): call it again for each subscription of the account,
+// under the lock under which subscriptions are made; what is [StreamRoute.Same] stays.
 func (a *Account) Streams(dst []StreamRoute, subscription string) []StreamRoute {
 	if a.place == nil || a.names == nil {
 		return dst
@@ -96,16 +105,16 @@ func (a *Account) Streams(dst []StreamRoute, subscription string) []StreamRoute 
 		if is == nil {
 			continue
 		}
-		both, ok := subject.Meet(subscription, is.link.names.To())
+		both, ok := subject.Meet(subscription, is.link.renaming.To())
 		if !ok {
 			continue
 		}
-		if there, ok := is.link.names.Back(both); ok {
-			dst = append(dst, StreamRoute{Exporter: exporter, Subject: there, Trace: is.trace, leave: is})
+		if there, ok := is.link.renaming.Back(both); ok {
+			dst = append(dst, StreamRoute{Exporter: exporter, Subject: there, Trace: is.trace, permit: is})
 		}
 	}
 	slices.SortStableFunc(dst[from:], func(x, y StreamRoute) int {
-		return subject.Compare(x.leave.link.there, y.leave.link.there)
+		return subject.Compare(x.permit.link.there, y.permit.link.there)
 	})
 	return dst
 }
@@ -114,20 +123,21 @@ func (a *Account) Streams(dst []StreamRoute, subscription string) []StreamRoute 
 // importer's; false if the route does not bring it, or not any more: when it is delivered
 // it is asked again. It takes no lock.
 func (r StreamRoute) Local(delivered string) (string, bool) {
-	if r.leave == nil {
+	if r.permit == nil {
 		return "", false
 	}
-	now := reading{clock: r.leave.link.importer.authorizer.config.Clock}
-	if is, _ := r.leave.open(&now); is == nil {
+	now := reading{clock: r.permit.link.importer.authorizer.config.Clock}
+	if is, _ := r.permit.open(&now); is == nil {
 		return "", false
 	}
-	return r.leave.link.names.There(delivered)
+	return r.permit.link.renaming.There(delivered)
 }
 
 // Same says whether two routes bring the same messages under the same names: a
-// subscription that was made for the one serves the other.
+// subscription that was made for the one serves the other. Go on with the newer route: an
+// older one passes through all that has changed since.
 func (r StreamRoute) Same(o StreamRoute) bool {
-	return r.leave != nil && o.leave != nil && r.leave.link == o.leave.link && r.Subject == o.Subject
+	return r.permit != nil && o.permit != nil && r.permit.link == o.permit.link && r.Subject == o.Subject
 }
 
 // The services of the system account that every other account imports (F092).

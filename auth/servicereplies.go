@@ -55,9 +55,9 @@ type asker struct {
 const DefaultReplies = 65_536
 
 // NewReplies makes the bookkeeping of a broker's reply subjects, at most max at a time, or
-// [DefaultReplies] for 0 and less: over that, the account with the most open replies loses
-// its oldest (B18). They are remembered by this broker only: Prefix tells other nodes whose
-// they are.
+// [DefaultReplies] for 0 and less, with 256 bytes of a requestor's own subject each, on the
+// average: over that, the account with the most open replies loses its oldest (B18). They
+// are remembered by this broker only: Prefix tells other nodes whose they are.
 func NewReplies(a *Authorizer, max int) *Replies {
 	if max <= 0 {
 		max = DefaultReplies
@@ -68,27 +68,39 @@ func NewReplies(a *Authorizer, max int) *Replies {
 	}
 }
 
-// servicePrefix begins every reply subject. Clients do not publish with such a reply (F059).
+// servicePrefix begins every reply subject.
 const servicePrefix = "_R_."
 
 // ackPrefix begins replies that stay as they are: they say where an acknowledgement goes.
 const ackPrefix = "$JS.ACK."
 
-// Prefix begins every subject that Open gives. It ends with a dot.
-func (r *Replies) Prefix() string { return r.prefix }
+// Prefix begins every subject that Open gives: what is published to one is to be taken.
+// It ends with a dot, and begins with "_R_.": the broker refuses what clients publish with
+// a reply that begins so (F059). Empty: nothing is ever opened.
+func (r *Replies) Prefix() string {
+	if r == nil {
+		return ""
+	}
+	return r.prefix
+}
 
 // Open gives the subject that a request along the route carries as its reply, for a
 // requestor's own. Nobody can guess it. It is good for one answer of a [Singleton] service,
 // and for any number of others', up to an empty one; not for longer than the service's
-// threshold after the request, or after the last answer. An answer that carries a reply
-// itself is answered likewise: open it for a route back, with the same Service. ok is false
-// where there is nothing to answer to: reply is empty, or longer than 4 KiB. Note is what
-// the caller wants to have back with the answers.
+// threshold after the request, or after the last answer. Note is what the caller wants to
+// have back with the answers. Tell a session that the request is delivered to of the subject
+// ([Session.Delivered]), and Forget it if nobody took the request.
 //
-// A reply that begins with `$JS.ACK.` stays what it is.
+// subject is empty and ok false where there is nothing to answer to, or no room: reply is
+// empty or longer than 4 KiB, or the account's other replies are as many as there may be. A
+// reply that begins with `$JS.ACK.` stays what it is.
+//
+// An answer that carries a reply itself is answered likewise: the route back is
+// ServiceRoute{Exporter: answer.Requestor, Service: answer.Service}, the requestor of it the
+// account that answers.
 func (r *Replies) Open(route ServiceRoute, requestor *Account, reply string, note any) (subject string, ok bool) {
 	switch {
-	case r == nil || r.authorizer == nil || route.Exporter == nil || requestor == nil, reply == "", len(reply) > maxReply:
+	case !r.usable() || route.Exporter == nil || requestor == nil, reply == "", len(reply) > maxReply:
 		return "", false
 	case strings.HasPrefix(reply, ackPrefix):
 		return reply, true
@@ -103,9 +115,14 @@ func (r *Replies) Open(route ServiceRoute, requestor *Account, reply string, not
 	for len(r.open) > r.max || r.bytes > r.max*replyBytes {
 		r.drop(r.askers[0].order.Front().Value.(*openReply))
 	}
-	_, kept := r.open[o.subject]
-	return o.subject, kept
+	if _, kept := r.open[o.subject]; !kept {
+		return "", false
+	}
+	return o.subject, true
 }
+
+// usable says whether there is an Authorizer, and it is not closed.
+func (r *Replies) usable() bool { return r != nil && r.authorizer != nil && r.authorizer.open() }
 
 // Answer is where an answer goes.
 type Answer struct {
@@ -115,12 +132,16 @@ type Answer struct {
 	Note      any // that Open was given
 }
 
-// Take gives where an answer goes that somebody in an account has published. The account is
-// the one in which the request was delivered: from any other there is no way. empty says
-// that the message has neither headers nor payload, which ends an answer of several
-// messages. ok is false where nobody waits for it, or not any more.
+// Take gives where an answer goes that somebody in an account has published, and counts it.
+// The account is the one in which the request was delivered: from any other there is no
+// way. empty says that the message has neither headers nor payload, which ends an answer of
+// several messages. ok is false where nobody waits for it, or not any more.
+//
+// The answer is published in the requestor's account, whose mappings apply. Where that
+// account passed a request on, the subject there begins with Prefix as well: Take it again.
+// Forget the subject if nobody took the answer.
 func (r *Replies) Take(in *Account, subject string, empty bool) (answer Answer, ok bool) {
-	if r == nil || r.authorizer == nil || in == nil {
+	if !r.usable() || in == nil {
 		return Answer{}, false
 	}
 	o := r.take(in.Key(), subject, empty)
@@ -156,7 +177,7 @@ func (r *Replies) take(account, subject string, empty bool) *openReply {
 
 // threshold is how long an answer may take.
 func (o *openReply) threshold() time.Duration {
-	if o.service == nil {
+	if o.service == nil || o.service.Threshold <= 0 {
 		return DefaultThreshold
 	}
 	return o.service.Threshold

@@ -171,14 +171,42 @@ func TestRepliesThatAreNone(t *testing.T) {
 	_, ok = d.Open(route, nil, "x", nil)
 	require.False(t, ok)
 	var none *auth.Replies
-	for _, r := range []*auth.Replies{none, {}} {
-		_, ok = r.Open(route, d.i, "x", nil)
+	closed := newDesk(t, 0)
+	require.NoError(t, closed.a.Close())
+	for _, r := range []*auth.Replies{none, {}, auth.NewReplies(nil, 0), auth.NewReplies(new(auth.Authorizer), 0), closed.Replies} {
+		subject, ok := r.Open(route, d.i, "x", nil)
 		require.False(t, ok)
+		require.Empty(t, subject)
+		require.NotPanics(t, func() { r.Prefix() })
 		_, ok = r.Take(d.e, "x", false)
 		require.False(t, ok)
 		r.Forget("x")
 		require.Empty(t, r.Abandon(d.i.Key(), "x"))
 		require.Zero(t, r.Len())
+	}
+}
+
+// TestRepliesOfAnyService: routes that a caller has made of what it has are as good.
+func TestRepliesOfAnyService(t *testing.T) {
+	t.Parallel()
+	for _, s := range []*auth.Service{nil, {}, {Threshold: -1}, {Threshold: time.Minute}} {
+		d := newDesk(t, 0)
+		subject, ok := d.Open(auth.ServiceRoute{Exporter: d.e, Service: s}, d.i, "inbox", nil)
+		require.True(t, ok)
+		d.clock.advance(time.Minute - 1)
+		_, ok = d.Take(d.e, subject, false)
+		require.True(t, ok, "%+v", s)
+	}
+}
+
+// TestRepliesWithoutRoom: what cannot be kept is not opened.
+func TestRepliesWithoutRoom(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, 1)
+	for length, want := range map[int]bool{255: true, 256: true, 257: false, 4000: false} {
+		subject, ok := d.Open(d.i.Services(nil, "one")[0], d.i, strings.Repeat("x", length), nil)
+		require.Equal(t, want, ok, length)
+		require.Equal(t, want, subject != "")
 	}
 }
 

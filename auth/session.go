@@ -53,7 +53,7 @@ type Session struct {
 type extra struct {
 	done    chan struct{}
 	watch   []*watcher
-	replies replies
+	replies owedReplies
 }
 
 // more gives the extra part, made when it is first needed. s.mu is held.

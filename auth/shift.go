@@ -19,12 +19,12 @@ type shift struct {
 	links     []*link        // of next, in the order of its token
 	added     []*link        // among them
 	dropped   map[*link]bool // of old, and not of next
-	spare     []*link        // made for next and not needed: there was such a link
+	unneeded  []*link        // made for next and not needed: there was such a link
 
-	imports []*leave         // of next
-	fresh   map[*link]*leave // of those links that have another one
-	touched []*place         // of the other accounts whose imports stand otherwise
-	retimed []*place         // of those whose imports may have to be judged again at another time
+	imports []*permit         // of next
+	fresh   map[*link]*permit // of those links that have another one
+	touched []*place          // of the other accounts whose imports stand otherwise
+	retimed []*place          // of those whose imports may have to be judged again at another time
 
 	claims    map[*link]*claims.Import // what the token says now of links that stay
 	judged    map[*link]judgement
@@ -32,7 +32,7 @@ type shift struct {
 	rings     []*ring         // that were found
 	dissolved map[*ring]bool  // that were there, and have been asked about anew
 	visited   int
-	tried     []*link // of those that wait to be decided, as far as there was something left
+	tried     []*link // of graph.undecided, until the bound was reached
 }
 
 // judgement are the terms of an import, and the export that they come from.
@@ -62,7 +62,7 @@ func (g *graph) plan(key string, old, next *Account, made, asked []*link) *shift
 		}
 	}
 	s.search()
-	s.outlook()
+	s.comparePermits()
 	return s
 }
 
@@ -74,7 +74,7 @@ func (s *shift) match(made []*link) {
 		had = s.old.links
 	}
 	if s.next != nil && s.old != nil && s.next.names == s.old.names {
-		s.links, s.spare = had, made
+		s.links, s.unneeded = had, made
 		return
 	}
 	byWay := make(map[way][]*link, len(had))
@@ -99,7 +99,7 @@ func (s *shift) match(made []*link) {
 
 // keep goes on with a link for the import that another one was made for.
 func (s *shift) keep(l, made *link) {
-	s.links, s.spare = append(s.links, l), append(s.spare, made)
+	s.links, s.unneeded = append(s.links, l), append(s.unneeded, made)
 	if sameImport(l.claim, made.claim) {
 		return
 	}
@@ -127,12 +127,8 @@ func (s *shift) claim(l *link) *claims.Import {
 
 // judge asks the exporter's view about a link.
 func (s *shift) judge(l *link) {
-	importer := s.key
-	if l.importer != nil {
-		importer = l.importer.key
-	}
 	var j judgement
-	j.terms, j.export = l.judge(s.claim(l), importer, s.view(l.exporter, l.way.exporter), s.now)
+	j.terms, j.export = l.judge(s.claim(l), s.importer(l), s.view(l.exporter, l.way.exporter), s.now)
 	s.judged[l] = j
 }
 
@@ -169,10 +165,10 @@ func (s *shift) state(l *link) terms {
 	return given
 }
 
-// leave makes the leave of a link as it is afterwards.
-func (s *shift) leave(l *link) *leave {
+// permit makes the permit of a link as it is afterwards.
+func (s *shift) permit(l *link) *permit {
 	m := s.claim(l)
-	return &leave{link: l, terms: s.state(l), share: m.Share, trace: m.AllowTrace}
+	return &permit{link: l, terms: s.state(l), share: m.Share, trace: m.AllowTrace}
 }
 
 // concerns gives every link that may stand otherwise afterwards, each once.
@@ -190,18 +186,19 @@ func (s *shift) concerns() map[*link]bool {
 	return out
 }
 
-// outlook fills in what the change comes to, for those who only want to know.
-func (s *shift) outlook() {
+// comparePermits finds what the change comes to: which permits are other ones afterwards, and
+// whom that touches.
+func (s *shift) comparePermits() {
 	touched, retimed := make(map[*place]bool), make(map[*place]bool)
 	for l, j := range s.judged {
-		if l.leave != nil && (l.terms.until != j.terms.until || l.terms.wake != j.terms.wake) {
+		if l.permit != nil && (l.terms.until != j.terms.until || l.terms.wake != j.terms.wake) {
 			retimed[l.importer] = true // though it may be dead before and after
 		}
 	}
-	s.fresh = make(map[*link]*leave)
+	s.fresh = make(map[*link]*permit)
 	for l := range s.concerns() {
-		next := s.leave(l)
-		if s.dropped[l] || l.leave != nil && l.leave.same(next) {
+		next := s.permit(l)
+		if s.dropped[l] || l.permit != nil && l.permit.same(next) {
 			continue
 		}
 		if s.fresh[l] = next; s.importer(l) != s.key {
@@ -212,17 +209,17 @@ func (s *shift) outlook() {
 		if next := s.fresh[l]; next != nil {
 			s.imports = append(s.imports, next)
 		} else {
-			s.imports = append(s.imports, l.leave)
+			s.imports = append(s.imports, l.permit)
 		}
 	}
 	s.touched = slices.SortedFunc(maps.Keys(touched), func(a, b *place) int { return strings.Compare(a.key, b.key) })
 	s.retimed = slices.Collect(maps.Keys(retimed))
 }
 
-// happen makes it so for the account's place, up to the moment in which the next view is
+// apply makes it so for the account's place, up to the moment in which the next view is
 // in force: with it the other accounts' links lead to what it gives. g.mu and the place's
 // mutex are held.
-func (s *shift) happen(p *place) {
+func (s *shift) apply(p *place) {
 	for _, l := range s.added {
 		l.importer = p
 		if l.exporter != nil {
@@ -234,18 +231,18 @@ func (s *shift) happen(p *place) {
 		if l.way.exporter == s.key && s.next != nil {
 			next.from = s.next.serial
 		}
-		if l.leave != nil {
-			l.leave.next.Store(next)
+		if l.permit != nil {
+			l.permit.next.Store(next)
 		}
-		l.leave = next
+		l.permit = next
 	}
 	p.lapsed = s.next != nil && s.next.ended(s.now.UnixNano())
 	p.current.Store(s.next)
 	for l := range s.dropped { // a route that somebody still holds leads nowhere
-		l.leave.next.Store(&leave{link: l, terms: terms{err: errImportGone}})
+		l.permit.next.Store(&permit{link: l, terms: terms{err: errImportGone}})
 		l.drop()
 	}
-	for _, l := range s.spare {
+	for _, l := range s.unneeded {
 		if l.exporter != nil {
 			l.exporter.held--
 		}
@@ -269,7 +266,7 @@ func (s *shift) settle() {
 			delete(l.importer.rings, r)
 		}
 	}
-	s.await()
+	s.noteCycles()
 	for _, r := range s.rings {
 		for _, l := range r.links {
 			l.ring = r
@@ -281,9 +278,9 @@ func (s *shift) settle() {
 	}
 }
 
-// await writes down what is known of cycles, and has those wait, in an order that says
-// nothing of who came first, of which nothing is.
-func (s *shift) await() {
+// noteCycles writes down which links are on cycles, and adds those for which the search was
+// given up to graph.undecided, in an order that does not depend on who came first.
+func (s *shift) noteCycles() {
 	wait := &s.graph.undecided
 	for _, l := range s.tried {
 		wait.add(l)

@@ -20,9 +20,9 @@ type path struct {
 // imports from several accounts have leads to all of those, and so may each of theirs (B18).
 const maxCrossings = 1024
 
-// goOn counts one more crossing, and says whether there may be one: a service does not lead
+// mayCross counts one more crossing, and says whether there may be one: a service does not lead
 // to itself, whatever becomes of accounts while a message is on its way.
-func (p *path) goOn(s *auth.Service) bool {
+func (p *path) mayCross(s *auth.Service) bool {
 	if p.left == nil {
 		most := maxCrossings
 		p.left = &most
@@ -46,7 +46,7 @@ func (s services) take(from *conn, in where, m *message) bool {
 	}
 	taken := false
 	for _, r := range in.view.Services(nil, m.subject) {
-		if m.path.goOn(r.Service) {
+		if m.path.mayCross(r.Service) {
 			taken = s.request(from, in, r, m) || taken
 		}
 	}
@@ -66,7 +66,8 @@ func (s services) request(from *conn, in where, r auth.ServiceRoute, m *message)
 		return false
 	}
 	measured := s.server.measure(r, m, next.path.info)
-	if next.reply, _ = s.server.replies.Open(r, in.view, m.reply, measured); next.reply == m.reply {
+	var opened bool
+	if next.reply, opened = s.server.replies.Open(r, in.view, m.reply, measured); !opened || next.reply == m.reply {
 		measured.drop() // the answer will not come this way
 	}
 	if s.server.publish(from, s.server.at(r.Exporter), next) {
@@ -86,6 +87,7 @@ func (s *Server) along(from *conn, session *auth.Session, in where, r auth.Servi
 		p.info = m.path.info
 		p.info.Service = in.view.Key()
 	}
+	// Who has shared all of it told the server before.
 	if !m.path.share && (p.share || s.system(where{view: r.Exporter})) {
 		p.info.Server, p.info.Cluster = s.options.Name, s.options.Cluster
 	}
@@ -108,7 +110,7 @@ func (a answers) take(from *conn, in where, m *message) bool {
 
 func (a answers) answer(from *conn, in where, m *message) {
 	replies := a.server.replies
-	if !m.path.goOn(nil) {
+	if !m.path.mayCross(nil) {
 		return
 	}
 	to, ok := replies.Take(in.view, m.subject, m.header <= 0 && len(m.data) == 0)

@@ -34,7 +34,7 @@ type arrival struct {
 // once delivers by a tap, unless the message has come to its subscription under the
 // subject before, and says whether it was taken.
 func (a *arrivals) once(t *tap, subject string, deliver func() bool) bool {
-	if !t.other {
+	if !t.imported {
 		return deliver()
 	}
 	for _, one := range *a {

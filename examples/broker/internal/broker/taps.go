@@ -3,6 +3,7 @@ package broker
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/examples/broker/internal/route"
@@ -13,11 +14,11 @@ import (
 //
 // Behaviour: nats-server v2.15 server/client.go addShadowSubscriptions.
 type tap struct {
-	sub   *subscription
-	at    *account
-	entry *route.Entry[*tap]
-	route auth.StreamRoute // of an imported stream
-	other bool             // it is one
+	sub      *subscription
+	at       *account
+	entry    *route.Entry[*tap]
+	imported bool                             // a stream of another account
+	route    atomic.Pointer[auth.StreamRoute] // its route, as of now
 }
 
 // open puts a tap into its account's table, where it may be found at once.
@@ -29,7 +30,7 @@ func (t *tap) open(subject string) error {
 // close takes a tap out of its table.
 func (t *tap) close(in *accounts) {
 	t.at.table.Remove(t.entry)
-	if t.other {
+	if t.imported {
 		in.release(t.at)
 	}
 }
@@ -70,11 +71,13 @@ func (c *conn) follow(s *subscription) {
 	routes := c.session.Account().Streams(nil, s.own.entry.Subject)
 	var next []*tap
 	for _, r := range routes {
-		if i := slices.IndexFunc(s.imported, func(t *tap) bool { return t.route.Same(r) }); i >= 0 {
+		if i := slices.IndexFunc(s.imported, func(t *tap) bool { return t.route.Load().Same(r) }); i >= 0 {
+			s.imported[i].route.Store(&r)
 			next = append(next, s.imported[i])
 			continue
 		}
-		t := &tap{sub: s, at: c.server.accounts.hold(r.Exporter.Key()), route: r, other: true}
+		t := &tap{sub: s, at: c.server.accounts.hold(r.Exporter.Key()), imported: true}
+		t.route.Store(&r)
 		if err := t.open(r.Subject); err != nil { // the library gives subjects
 			c.server.accounts.release(t.at)
 			continue
@@ -104,11 +107,11 @@ func (c *conn) reroute() {
 // local gives the subject under which a tap's message arrives, and false if it does not, or
 // not any more. What came through a service is not for those who import streams.
 func (t *tap) local(m *message) (string, bool) {
-	if !t.other {
+	if !t.imported {
 		return m.subject, true
 	}
 	if m.foreign {
 		return "", false
 	}
-	return t.route.Local(m.subject)
+	return t.route.Load().Local(m.subject)
 }
