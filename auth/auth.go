@@ -106,9 +106,12 @@ func New(c Config) (*Authorizer, error) {
 // Connect decides about one client. It gives a live [Session], which the caller
 // must close when the client is gone, or an [*Error] that tells why not; send the
 // client its Wire text. It may wait for one look-up of the account, within ctx
-// and [Bounds.LookupTime]; a ctx that ends is AccountUnavailable. Everything before
-// that step is free of I/O, and so is the whole of it for an account in force, but
-// for the tz database where a token that is read for the first time names a zone.
+// and [Bounds.LookupTime]; a ctx that ends is AccountUnavailable. Who is admitted waits
+// likewise for the accounts that it imports from, where they are being looked up and
+// the last time has not been in vain; when that is over nobody is refused, and the imports
+// are pending. Everything before the account is free of I/O, and so is the whole of it for
+// one in force whose exporters are, but for the tz database where a token that is read for
+// the first time names a zone.
 func (a *Authorizer) Connect(ctx context.Context, c Credentials) (*Session, error) {
 	for {
 		d := a.decide(c, pathConnect)
@@ -118,6 +121,7 @@ func (a *Authorizer) Connect(ctx context.Context, c Credentials) (*Session, erro
 			a.calendar.add(d.session)
 			a.counters.connected.add(d.user.key[0])
 			a.seekAgain(d.account)
+			a.await(ctx, d.account)
 			return d.session, nil
 		}
 		if err == errStale {

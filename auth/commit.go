@@ -119,6 +119,7 @@ func (p *place) put(o *outcome, links []*link) {
 	o.shift = p.authorizer.directory.graph.move(p, o.now, links, nil)
 	p.authorizer.directory.marks.forget(p.key)
 	p.since, p.pause, p.warned = 0, 0, false
+	p.missed.Store(false)
 	p.news(nil)
 	o.changes = p.settle(o.changes)
 }

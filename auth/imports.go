@@ -49,7 +49,7 @@ type ImportStatus struct {
 }
 
 // ErrExporterAbsent is why an import waits: its exporter is not in force here. It is
-// looked up in the background, and the import comes to life with it.
+// looked up, and the import comes to life with it.
 var ErrExporterAbsent = errors.New("auth: the exporter is not in force here")
 
 // errImportGone ends the routes of an import that the token has no more.

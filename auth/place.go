@@ -18,6 +18,7 @@ type place struct {
 	current    atomic.Pointer[Account] // the view in force; nil: none
 	last       atomic.Pointer[Account] // the one before nil, for sessions that ended
 	seeking    atomic.Int64            // when its exporters were looked for last, in ns since 1970
+	missed     atomic.Bool             // the last look-up did not find it
 
 	mu          sync.Mutex
 	gone        bool             // guarded by mu, as what follows, and written with graph.mu held: it is in no directory any more

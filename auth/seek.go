@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// This file looks up the accounts that others import from. It happens in the background,
-// and holds up no client: an import whose exporter is not in force waits for it.
+// This file looks up the accounts that others import from. It happens in the background:
+// an import whose exporter is not in force waits for it, and a client waits for those that
+// nobody has failed to find yet.
 
 // expect has the places of exporters looked after that are not in force: they may be new.
 func (a *Authorizer) expect(links []*link) {
@@ -42,6 +43,47 @@ func (a *Authorizer) seekAgain(view *Account) {
 	}
 }
 
+// await waits for the exporters of an account that are being looked up, and for theirs, as
+// long as for an account: then the first request of its first client finds who serves it.
+// One that was looked for in vain holds up nobody.
+func (a *Authorizer) await(ctx context.Context, view *Account) {
+	if !view.lacks {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.config.Bounds.LookupTime)
+	defer cancel()
+	seen := make(map[*place]bool)
+	for queue := []*Account{view}; len(queue) > 0 && ctx.Err() == nil; {
+		coming := a.directory.coming(queue[0], seen)
+		if len(coming) == 0 {
+			queue = queue[1:]
+		}
+		for _, f := range coming {
+			if exporter, err := f.wait(ctx); err == nil {
+				queue = append(queue, exporter)
+			}
+		}
+	}
+}
+
+// coming gives the look-ups of a view's exporters that are under way, each only once, but
+// for those that the last one did not find.
+func (d *directory) coming(view *Account, seen map[*place]bool) []*flight {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []*flight
+	for _, l := range view.links {
+		if l.exporter == nil || seen[l.exporter] {
+			continue
+		}
+		if f := d.flights[l.exporter.key]; f != nil && !l.exporter.missed.Load() {
+			seen[l.exporter] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // seek looks an exporter up in its turn: half of the look-ups are left to clients.
 func (a *Authorizer) seek(key string) {
 	d := &a.directory
@@ -69,7 +111,11 @@ func (a *Authorizer) background() int { return (a.config.Bounds.Lookups + 1) / 2
 func (a *Authorizer) unsought(key string, err *Error) {
 	a.seekNext()
 	p := a.directory.known(key)
-	if err == nil || err.Reason != AccountUnavailable || p == nil || !a.directory.graph.wants(p) {
+	if err == nil || p == nil {
+		return
+	}
+	p.missed.Store(true)
+	if err.Reason != AccountUnavailable || !a.directory.graph.wants(p) {
 		return
 	}
 	p.mu.Lock()

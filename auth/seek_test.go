@@ -63,8 +63,8 @@ func (d *district) state() auth.ImportState {
 // asked is how often somebody asked for the exporter.
 func (d *district) asked() int { return len(d.source.times(d.e.PublicKey())) }
 
-// TestF090ExportersAreLookedUp in the background: the client has not waited, and hears of
-// it when the import comes to life.
+// TestF090ExportersAreLookedUp when the first client of an importer comes, who waits for
+// them: everybody hears of it when the import comes to life.
 func TestF090ExportersAreLookedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []auth.AccountEvent
@@ -78,16 +78,90 @@ func TestF090ExportersAreLookedUp(t *testing.T) {
 		d.source.slows(time.Second)
 		began := time.Now()
 		s := d.connect(d.i)
-		require.Equal(t, time.Second, time.Since(began), "one look-up, and not two")
-		require.Equal(t, auth.ImportPending, d.state())
-		require.Empty(t, s.Account().Streams(nil, "a"))
-		time.Sleep(time.Second)
-		require.Equal(t, auth.ImportInForce, d.state())
+		require.Equal(t, 2*time.Second, time.Since(began), "the account's look-up and its exporter's")
 		require.Len(t, s.Account().Streams(nil, "a"), 1)
+		require.Equal(t, auth.ImportInForce, d.state())
 		require.Len(t, told, 2)
 		require.True(t, told[0].Imports && told[0].Old == nil)
 		require.True(t, told[1].Imports && told[1].Old == told[0].New && told[1].New == s.Account())
 	})
+}
+
+// TestWaitingForExporters: how long clients wait for the accounts that theirs imports from.
+// Nobody is refused for it.
+func TestWaitingForExporters(t *testing.T) {
+	const span = 5 * time.Second // Bounds.LookupTime
+	for _, row := range []struct {
+		name  string
+		links int           // from the client's account to the last exporter
+		slow  time.Duration // each look-up
+		down  bool          // nobody can be asked for exporters
+		gone  bool          // no exporter exists
+		until time.Duration // the client's patience; 0: for ever
+		want  time.Duration // how long the exporters are waited for
+		state auth.ImportState
+		again time.Duration // how long the next client waits
+	}{
+		{"of one step", 1, time.Second, false, false, 0, time.Second, auth.ImportInForce, 0},
+		{"of three", 3, time.Second, false, false, 0, 3 * time.Second, auth.ImportInForce, 0},
+		{"just in time", 1, span - 1, false, false, 0, span - 1, auth.ImportInForce, 0},
+		{"together too slow", 3, 2 * time.Second, false, false, 0, span, auth.ImportInForce, 0},
+		{"that nobody can tell of", 1, time.Second, true, false, 0, time.Second, auth.ImportPending, 0},
+		{"that are not there", 1, time.Second, false, true, 0, time.Second, auth.ImportPending, 0},
+		{"by a client that goes away", 1, time.Second, false, false, 1500 * time.Millisecond, 500 * time.Millisecond, auth.ImportPending, 500 * time.Millisecond},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				op := authtest.NewOperator(t, authtest.IssuedAt(time.Now()))
+				s := newSource()
+				last := op.Account("0", authtest.IssuedAt(time.Now()), authtest.StreamExport("a"))
+				s.holds(last.PublicKey(), last.Token())
+				for n := range row.links {
+					last = op.Account(fmt.Sprint(n+1), authtest.IssuedAt(time.Now()), authtest.StreamExport("a"), authtest.StreamImport(last.PublicKey(), "a", ""))
+					s.holds(last.PublicKey(), last.Token())
+				}
+				s.slows(row.slow)
+				d := &district{t: t, op: op, source: s, i: last}
+				d.a = authtest.Authorizer(t, op, nil, func(c *auth.Config) {
+					c.Clock = nil
+					c.Resolver = resolver.Func(func(ctx context.Context, key string) (string, error) {
+						token, err := s.Resolve(ctx, key)
+						switch {
+						case err != nil || key == last.PublicKey():
+							return token, err
+						case row.down:
+							return "", errors.New("down")
+						case row.gone:
+							return "", resolver.ErrNotFound
+						}
+						return token, err
+					})
+				})
+				ctx := t.Context()
+				if row.until != 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, row.until)
+					defer cancel()
+				}
+				began := time.Now()
+				session, err := d.a.Connect(ctx, last.User("u", authtest.IssuedAt(time.Now())).Credentials(nonce.New()))
+				require.NoError(t, err)
+				require.Equal(t, row.want, time.Since(began)-row.slow)
+				for s := range session.Account().Imports() {
+					require.Equal(t, row.state, s.State)
+				}
+				began = time.Now()
+				d.connect(last)
+				require.Equal(t, row.again, time.Since(began))
+				time.Sleep(3 * row.slow / 2)
+				began = time.Now()
+				d.connect(last)
+				require.Zero(t, time.Since(began), "what was looked for in vain is not waited for")
+				require.NoError(t, d.a.Close())
+				time.Sleep(row.slow) // until the source has noticed
+			})
+		})
+	}
 }
 
 // TestF091AccountsThatImportFromOneAnother load, however they are tied.

@@ -198,3 +198,10 @@ func newWorld(t *testing.T, edit func(*broker.Options)) *world {
 	})
 	return w
 }
+
+// empties hangs up for the last client of account A, and waits until nothing of it is left.
+func (w *world) empties(t *testing.T, last *client) {
+	t.Helper()
+	last.nc.Close()
+	require.Eventually(t, func() bool { return w.server.Listeners(w.a.PublicKey()) == broker.NotHeld }, patience, time.Millisecond)
+}

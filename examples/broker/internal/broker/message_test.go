@@ -121,6 +121,7 @@ func TestDelivery(t *testing.T) {
 			require.Empty(t, c.sync())
 			c.send(tt.text)
 			require.Equal(t, tt.want, c.sync())
+			w.empties(t, c)
 		})
 	}
 
