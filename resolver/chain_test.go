@@ -9,19 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
-
-// errAny stands in a table for an error that has no name.
-var errAny = errors.New("any error")
-
-func requireError(t testing.TB, want, got error) {
-	t.Helper()
-	if errors.Is(want, errAny) {
-		require.Error(t, got)
-		return
-	}
-	require.ErrorIs(t, got, want)
-}
 
 // says is a resolver with one answer.
 func says(token string, err error) resolver.Resolver {
@@ -66,7 +55,7 @@ func TestChain(t *testing.T) {
 		{"chain of chains, not found", []resolver.Resolver{resolver.Chain(missing), resolver.Chain()}, "", []error{resolver.ErrNotFound}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := resolver.Chain(row.chain...).Resolve(background, account(t, 1))
+			got, err := resolver.Chain(row.chain...).Resolve(t.Context(), resolvertest.Account(t, 1))
 			require.Equal(t, row.want, got)
 			if row.errs == nil {
 				require.NoError(t, err)
@@ -84,7 +73,7 @@ func TestChain(t *testing.T) {
 
 func TestChainPassesTheQuestionOn(t *testing.T) {
 	type label struct{}
-	ctx := context.WithValue(background, label{}, "mine")
+	ctx := context.WithValue(t.Context(), label{}, "mine")
 	c := resolver.Chain(resolver.Func(func(ctx context.Context, key string) (string, error) {
 		return fmt.Sprint(ctx.Value(label{}), " ", key), nil
 	}))
@@ -97,13 +86,13 @@ func TestChainKeepsItsOwnList(t *testing.T) {
 	list := []resolver.Resolver{says("mine", nil)}
 	c := resolver.Chain(list...)
 	list[0] = says("yours", nil)
-	got, err := c.Resolve(background, "A")
+	got, err := c.Resolve(t.Context(), "A")
 	require.NoError(t, err)
 	require.Equal(t, "mine", got)
 }
 
 func TestChainStopsWhenTheContextEnds(t *testing.T) {
-	ctx, cancel := context.WithCancel(background)
+	ctx, cancel := context.WithCancel(t.Context())
 	var asked []int
 	member := func(n int, do func()) resolver.Resolver {
 		return resolver.Func(func(context.Context, string) (string, error) {
@@ -125,11 +114,11 @@ func TestChainStopsWhenTheContextEnds(t *testing.T) {
 }
 
 func TestFunc(t *testing.T) {
-	got, err := says("token", nil).Resolve(background, "A")
+	got, err := says("token", nil).Resolve(t.Context(), "A")
 	require.NoError(t, err)
 	require.Equal(t, "token", got)
 
-	got, err = resolver.Func(nil).Resolve(background, "A")
+	got, err = resolver.Func(nil).Resolve(t.Context(), "A")
 	require.ErrorIs(t, err, resolver.ErrUnavailable)
 	require.Empty(t, got)
 }
