@@ -402,7 +402,9 @@ func TestSystemServices(t *testing.T) {
 			asks.Flush()
 			lines, _ := listens.Flush()
 			for _, l := range lines {
-				out = append(out, subject+" is heard as "+strings.Fields(l)[1])
+				if heard := strings.Fields(l)[1]; !strings.HasSuffix(heard, ".CONNS") { // a server asks the others by itself
+					out = append(out, subject+" is heard as "+heard)
+				}
 			}
 		}
 		return out
