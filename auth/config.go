@@ -115,8 +115,9 @@ type Bounds struct {
 	// Imports and Exports are how many an account may have; default 10,000 each.
 	Imports, Exports int
 	// GraphEdges is how many imports that follow one another may be looked at when an
-	// account changes, to find those that lead back to themselves. Imports for which it is
-	// not enough are dead, and say so (F086); default 10,000.
+	// account changes, to find those that lead back to themselves. Imports of the account
+	// for which it is not enough are dead, and say so (F086); default 10,000. Looking for
+	// what follows counts, too.
 	GraphEdges int
 	// Expansions is how many entries a template list may grow to; default
 	// [claims.MaxExpansions], 4,096.

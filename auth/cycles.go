@@ -68,48 +68,68 @@ func (e *CycleError) Unwrap() error { return ErrImportCycle }
 type ring struct{ links []*link }
 
 // search asks again about every link that may be on a cycle now, or may not be any more.
-// A new cycle has a link that the change concerns, so nothing else is looked at but what
-// can be reached from there.
+// What changes is the account's own links and those that lead to it, and from one of those
+// one goes on by one of its own: so every new cycle has one of them, and nothing else is
+// looked at but what can be reached from there. Who imports from the account costs nothing.
 func (s *shift) search() {
 	roots := s.roots()
-	t := &tarjan{shift: s, stations: make(map[*link]*station)}
-	for _, l := range roots {
-		t.visit(l)
+	t := &tarjan{shift: s, stations: make(map[*link]*station), passes: make(map[*link]pass)}
+	for _, l := range roots { // one after the other
+		t.begin(l, s.graph.most-s.graph.most/4-t.visited)
 	}
-	for l := range s.graph.undecided.all() { // what is left of the bound is theirs
-		if t.visited >= s.graph.most || len(s.tried) >= s.graph.most {
-			break
-		}
-		if s.stays(l) {
-			t.visit(l)
-		}
-		s.tried = append(s.tried, l)
+	for i, l := range roots { // one that leads too far leaves to each of the others its share of the rest
+		t.begin(l, (s.graph.most-t.visited)/(len(roots)-i))
 	}
+	t.retry()
 	for _, l := range roots {
-		if t.stations[l] == nil || t.stations[l].waiting {
+		if t.stations[l] == nil {
 			s.cycles[l] = ErrImportBound
 		}
+	}
+}
+
+// retry spends a quarter of the bound, where it is left, on links that were given up.
+func (t *tarjan) retry() {
+	most := min(t.graph.most, t.visited+t.graph.most/4)
+	for l := range t.graph.undecided.all() {
+		if t.visited >= most || len(t.tried) >= most {
+			return
+		}
+		if t.stays(l) {
+			t.begin(l, most-t.visited)
+		}
+		t.tried = append(t.tried, l)
 	}
 }
 
 // roots gives the links to begin with, in an order that says nothing of who came first.
 func (s *shift) roots() []*link {
 	found := make(map[*link]bool)
-	for l := range s.judged {
-		found[l] = true
+	entered := s.remapped()
+	for l, j := range s.judged {
 		s.dissolve(l.ring)
+		is, was := j.terms.alive(), l.permit != nil && l.terms.alive()
+		if is && was {
+			continue // one that was given up still is
+		}
+		s.cycles[l] = nil
+		if own := s.importer(l) == s.key; own {
+			found[l] = true
+		} else {
+			entered = entered || is
+		}
 	}
 	for l := range s.dropped {
 		s.dissolve(l.ring)
 	}
-	if s.remapped() {
+	if entered {
 		for _, l := range s.links {
 			found[l] = true
 		}
-		if p := s.graph.authorizer.directory.known(s.key); p != nil {
-			for r := range p.rings {
-				s.dissolve(r)
-			}
+	}
+	if p := s.graph.authorizer.directory.known(s.key); p != nil && s.remapped() {
+		for r := range p.rings {
+			s.dissolve(r)
 		}
 	}
 	for r := range s.dissolved {
@@ -157,12 +177,16 @@ func (s *shift) importer(l *link) string {
 }
 
 // tarjan finds the links that lead back to themselves, by Tarjan's algorithm for strongly
-// connected components. It visits no more edges than the bound: then what is not decided
-// yet is given up.
+// connected components. It visits no more edges than the bound: what is not decided then
+// is given up.
 type tarjan struct {
 	*shift
 	stations map[*link]*station
 	stack    []*link
+	entered  int // stations, also those that were given up
+	limit    int // of visited, for the link that it began with
+	looked   int // places that overlaps were looked for at, and that count as no edge yet
+	passes   map[*link]pass
 }
 
 // station is what is known of a link on the way.
@@ -172,13 +196,29 @@ type station struct {
 	onward     []*link
 }
 
+// looks is how many places, looked at to find what overlaps, count as one edge.
+const looks = 64
+
 // count takes note of one more edge, and reports false if there is none left.
 func (t *tarjan) count() bool {
-	if t.visited >= t.graph.most {
+	if t.visited >= t.limit {
 		return false
 	}
 	t.visited++
 	return true
+}
+
+// begin visits a link, with so many edges for it at most. If they are not enough, what was
+// not decided on the way is forgotten: it may be asked again, with more.
+func (t *tarjan) begin(l *link, share int) {
+	t.limit = min(t.graph.most, t.visited+share)
+	if t.visit(l) {
+		return
+	}
+	for _, given := range t.stack {
+		delete(t.stations, given)
+	}
+	t.stack = t.stack[:0]
 }
 
 // visit looks at a link and all that it leads to, and reports false if it gave up.
@@ -186,7 +226,8 @@ func (t *tarjan) visit(l *link) bool {
 	if m := t.stations[l]; m != nil {
 		return true
 	}
-	m := &station{index: len(t.stations), low: len(t.stations), waiting: true}
+	m := &station{index: t.entered, low: t.entered, waiting: true}
+	t.entered++
 	t.stations[l] = m
 	t.stack = append(t.stack, l)
 	var ok bool
@@ -224,10 +265,9 @@ func (t *tarjan) close(l *link) {
 	}
 	slices.SortFunc(component, t.compare)
 	t.rings = append(t.rings, &ring{component})
-	ways := t.ways(component)
-	for i, member := range component {
+	t.findWays(component)
+	for _, member := range component {
 		t.dissolve(member.ring)
-		t.cycles[member] = ways[i]
 	}
 }
 
@@ -241,8 +281,12 @@ func (t *tarjan) onward(l *link) ([]*link, bool) {
 	if view == t.next {
 		links = t.links
 	}
+	at, ok := t.reached(view, l)
+	if !ok {
+		return nil, false
+	}
 	var out []*link
-	for _, i := range view.reached(l) {
+	for _, i := range at {
 		if !t.count() {
 			return nil, false
 		}
@@ -254,54 +298,71 @@ func (t *tarjan) onward(l *link) ([]*link, bool) {
 }
 
 // reached gives the imports of an account, by their places in its token, that overlap what
-// a link brings there.
-func (a *Account) reached(l *link) []int32 {
-	at := a.names.overlapping(nil, l.kind, l.renaming.From())
-	if l.kind != claims.Service || a.mappings == nil {
-		return at
+// a link brings there; false: there was too much to look at.
+func (t *tarjan) reached(a *Account, l *link) ([]int32, bool) {
+	at, ok := t.overlapping(nil, a, l, l.renaming.From())
+	if !ok || l.kind != claims.Service || a.mappings == nil {
+		return at, ok
 	}
-	for _, s := range a.mappings.reach(l.renaming.From()) {
-		at = a.names.overlapping(at, l.kind, s)
+	shapes, left := a.mappings.reach(l.renaming.From(), t.left())
+	ok = t.look(left)
+	for _, s := range shapes {
+		if !ok {
+			return nil, false
+		}
+		at, ok = t.overlapping(at, a, l, s)
 	}
 	slices.Sort(at)
-	return slices.Compact(at)
+	return slices.Compact(at), ok
 }
 
-// ways gives, for every link of a component, the shortest way back to itself. Where the
-// bound is reached the rest are told a way that is known and passes through them, or its
-// beginning alone.
-func (t *tarjan) ways(component []*link) []*CycleError {
+func (t *tarjan) overlapping(dst []int32, a *Account, l *link, s string) ([]int32, bool) {
+	dst, left := a.names.overlapping(dst, l.kind, s, t.left())
+	return dst, t.look(left)
+}
+
+// left is how many places may still be looked at.
+func (t *tarjan) left() int { return (t.limit-t.visited)*looks - t.looked }
+
+// look takes note of how many are left, and reports false if there were too few.
+func (t *tarjan) look(left int) bool {
+	if left < 0 {
+		t.visited, t.looked = t.limit, 0
+		return false
+	}
+	t.looked += t.left() - left
+	t.visited += t.looked / looks
+	t.looked %= looks
+	return true
+}
+
+// pass is where a link is on a way that is known.
+type pass struct {
+	round []Hop // the way, twice
+	at    int
+}
+
+// findWays writes down, for every link of a component, the shortest way back to itself.
+// Where the bound is reached the rest are told a way that is known and passes through
+// them, or its beginning alone.
+func (t *tarjan) findWays(component []*link) {
 	inside := make(map[*link]bool, len(component))
 	for _, l := range component {
 		inside[l] = true
 	}
-	out := make([]*CycleError, len(component))
-	for i, l := range component {
-		if out[i] = t.way(l, inside); out[i] == nil {
-			out[i] = through(t.hop(l), out[:i])
-		}
+	for _, l := range component {
+		t.cycles[l] = t.way(l, inside)
 	}
-	return out
 }
 
-// through gives a known way that passes through a hop, from there.
-func through(first Hop, known []*CycleError) *CycleError {
-	for _, e := range known {
-		if at := slices.Index(e.Path, first); at >= 0 && !e.cut {
-			return &CycleError{Path: slices.Concat(e.Path[at:], e.Path[:at])}
-		}
-	}
-	return &CycleError{Path: []Hop{first}, cut: true}
-}
-
-// way gives the shortest way from a link back to itself, or nil where the bound is reached.
+// way gives the shortest way from a link back to itself, or one that is known.
 func (t *tarjan) way(from *link, inside map[*link]bool) *CycleError {
 	back := make(map[*link]*link) // how one came to a link
 	for queue := []*link{from}; len(queue) > 0; queue = queue[1:] {
 		for _, next := range t.stations[queue[0]].onward {
 			switch {
 			case !t.count():
-				return nil
+				return t.known(from)
 			case next == from:
 				return t.walked(from, queue[0], back)
 			case inside[next] && back[next] == nil:
@@ -310,18 +371,42 @@ func (t *tarjan) way(from *link, inside map[*link]bool) *CycleError {
 			}
 		}
 	}
-	return nil
+	return t.known(from)
+}
+
+// known gives a way that passes through a link, from there.
+func (t *tarjan) known(l *link) *CycleError {
+	if p, ok := t.passes[l]; ok {
+		return p.way()
+	}
+	return &CycleError{Path: []Hop{t.hop(l)}, cut: true}
+}
+
+// way is the way from there. All that pass share it.
+func (p pass) way() *CycleError {
+	end := p.at + len(p.round)/2
+	return &CycleError{Path: p.round[p.at:end:end]}
 }
 
 // walked writes the way down along which one came to the last link.
 func (t *tarjan) walked(from, last *link, back map[*link]*link) *CycleError {
-	e := &CycleError{Path: []Hop{t.hop(last)}}
+	links := []*link{last}
 	for l := last; l != from; {
 		l = back[l]
-		e.Path = append(e.Path, t.hop(l))
+		links = append(links, l)
 	}
-	slices.Reverse(e.Path)
-	return e
+	slices.Reverse(links)
+	round := make([]Hop, 0, 2*len(links))
+	for _, l := range links {
+		round = append(round, t.hop(l))
+	}
+	round = append(round, round...)
+	for i, l := range links {
+		if _, ok := t.passes[l]; !ok {
+			t.passes[l] = pass{round, i}
+		}
+	}
+	return pass{round, 0}.way()
 }
 
 func (t *tarjan) hop(l *link) Hop {

@@ -418,7 +418,7 @@ func TestCyclesInEveryOrder(t *testing.T) {
 // cycle that could not be looked at whole, some may be in force.
 func TestGraphEdgesAreBounded(t *testing.T) {
 	t.Parallel()
-	const bound = 4
+	const bound = 3
 	given, cut := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newTown(t, 6, func(c *auth.Config) { c.Bounds.GraphEdges = bound })
@@ -462,6 +462,7 @@ func TestGraphEdgesAreBounded(t *testing.T) {
 			require.NotContains(rt, w.back(standing), true)
 		}
 	})
+	t.Log(given, "given up,", cut, "cut")
 	require.True(t, given > 0 && cut > 0 || testing.Short(), "the bound was never reached: this tests nothing")
 }
 

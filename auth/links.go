@@ -105,10 +105,11 @@ func (n *names) rank() {
 	n.services, _ = subject.NewRanking(distinct) // all of them are valid
 }
 
-// overlapping appends the imports of a kind whose names here overlap a subject.
-func (n *names) overlapping(dst []int32, kind claims.Kind, s string) []int32 {
+// overlapping appends the imports of a kind whose names here overlap a subject. It looks at
+// so many places for them at most, and gives how many are left; below 0: there were more.
+func (n *names) overlapping(dst []int32, kind claims.Kind, s string, steps int) ([]int32, int) {
 	if n == nil {
-		return dst
+		return dst, steps
 	}
 	x := &n.here[kind]
 	x.once.Do(func() {
@@ -121,12 +122,12 @@ func (n *names) overlapping(dst []int32, kind claims.Kind, s string) []int32 {
 		x.of = subject.NewCrossing(list)
 	})
 	from := len(dst)
-	dst = x.of.Find(dst, s)
+	dst, steps = x.of.FindWithin(dst, s, steps)
 	for i := from; i < len(dst); i++ {
 		dst[i] = x.at[dst[i]]
 	}
 	slices.Sort(dst[from:])
-	return dst
+	return dst, steps
 }
 
 // way is what makes one import of an account another one: what else the token says of it

@@ -52,17 +52,18 @@ type mappings struct {
 
 // reach gives patterns of what the mappings may make of the subjects that s matches,
 // besides those themselves: somewhat more than what they do make.
-func (m *mappings) reach(s string) []string {
+func (m *mappings) reach(s string, steps int) ([]string, int) {
 	m.once.Do(func() { m.near = subject.NewCrossing(m.list) })
 	var out []string
-	for _, i := range m.near.Find(nil, s) {
+	at, steps := m.near.FindWithin(nil, s, steps)
+	for _, i := range at {
 		for _, d := range m.routes[i] {
 			if d.to != nil {
 				out = append(out, d.to.Shape())
 			}
 		}
 	}
-	return out
+	return out, steps
 }
 
 // newMappings compiles the mappings of a token. All of them must make sense, in

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -100,7 +101,8 @@ func (a *Account) Streams(dst []StreamRoute, subscription string) []StreamRoute 
 	}
 	now := reading{clock: a.place.authorizer.config.Clock}
 	from := len(dst)
-	for _, i := range a.names.overlapping(nil, claims.Stream, subscription) {
+	at, _ := a.names.overlapping(nil, claims.Stream, subscription, math.MaxInt)
+	for _, i := range at {
 		is, exporter := a.imports[i].open(&now)
 		if is == nil {
 			continue

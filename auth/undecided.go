@@ -6,40 +6,72 @@ import (
 )
 
 // undecided are the links for which the search for cycles was given up. Each later search
-// spends on them what it has left: the one that waits longest comes first, whoever it is of.
-// They are guarded by graph.mu.
+// spends something on them: the accounts take turns, and of one account the link comes
+// first that waits longest. They are guarded by graph.mu.
 type undecided struct {
-	order list.List // of *link
-	at    map[*link]*list.Element
+	turns  list.List // of *waiting, each of another importer
+	of     map[*place]*list.Element
+	places map[*link]*list.Element // in waiting.links
 }
 
-// add has a link wait, behind all others, also where it has waited before.
+// waiting are the links of one importer.
+type waiting struct {
+	links list.List // of *link
+}
+
+// add has a link wait, behind all others of its importer, and the importer behind all
+// others, also where they have waited before.
 func (u *undecided) add(l *link) {
-	if e := u.at[l]; e != nil {
-		u.order.MoveToBack(e)
+	if u.of == nil {
+		u.of, u.places = make(map[*place]*list.Element), make(map[*link]*list.Element)
+	}
+	turn := u.of[l.importer]
+	if turn == nil {
+		turn = u.turns.PushBack(new(waiting))
+		u.of[l.importer] = turn
+	}
+	u.turns.MoveToBack(turn)
+	links := &turn.Value.(*waiting).links
+	if e := u.places[l]; e != nil {
+		links.MoveToBack(e)
 		return
 	}
-	if u.at == nil {
-		u.at = make(map[*link]*list.Element)
-	}
-	u.at[l] = u.order.PushBack(l)
+	u.places[l] = links.PushBack(l)
 }
 
 // drop takes out a link that is decided, or is no more.
 func (u *undecided) drop(l *link) {
-	if e := u.at[l]; e != nil {
-		u.order.Remove(e)
-		delete(u.at, l)
+	e := u.places[l]
+	if e == nil {
+		return
+	}
+	delete(u.places, l)
+	turn := u.of[l.importer]
+	links := &turn.Value.(*waiting).links
+	if links.Remove(e); links.Len() == 0 {
+		u.turns.Remove(turn)
+		delete(u.of, l.importer)
 	}
 }
 
-// all gives them, the one that waits longest first.
+// all gives them in turn: one of each importer, then the next one of each.
 func (u *undecided) all() iter.Seq[*link] {
 	return func(yield func(*link) bool) {
-		for e := u.order.Front(); e != nil; e = e.Next() {
-			if !yield(e.Value.(*link)) {
-				return
+		var next []*list.Element
+		for turn := u.turns.Front(); turn != nil; turn = turn.Next() {
+			next = append(next, turn.Value.(*waiting).links.Front())
+		}
+		for len(next) > 0 {
+			rest := next[:0]
+			for _, e := range next {
+				if !yield(e.Value.(*link)) {
+					return
+				}
+				if e = e.Next(); e != nil {
+					rest = append(rest, e)
+				}
 			}
+			next = rest
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package subject
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // Crossing finds those of many subjects that overlap one: some literal subject is matched
 // by both. It does not change, and any number of goroutines may use it. A nil Crossing and
@@ -9,8 +12,10 @@ type Crossing struct {
 	nodes []crossing // the first is the root
 }
 
-// crossing is a place in a trie of subjects, one token a level.
+// crossing is a place in a trie of subjects. A run of tokens that does not branch is one
+// place, however long.
 type crossing struct {
+	label       string           // the tokens of the way here, after the first
 	ends, tails []int32          // the subjects that end here, and those that do with `>`
 	star        int32            // what follows a `*`; 0: nothing
 	literals    map[string]int32 // what follows the other tokens
@@ -28,29 +33,80 @@ func NewCrossing(subjects []string) *Crossing {
 	return x
 }
 
-func (x *Crossing) add(i int32, s string) {
+func (x *Crossing) add(i int32, rest string) {
 	at := int32(0)
-	for token := range strings.SplitSeq(s, ".") {
+	for rest != "" {
+		var token string
+		token, rest, _ = strings.Cut(rest, ".")
 		if token == tail {
 			x.nodes[at].tails = append(x.nodes[at].tails, i)
 			return
 		}
-		at = x.next(at, token)
+		to := x.child(at, token)
+		if to == 0 {
+			x.attach(at, token, rest, i)
+			return
+		}
+		common, after := shared(x.nodes[to].label, rest)
+		if common != x.nodes[to].label {
+			x.split(to, common)
+		}
+		at, rest = to, after
 	}
 	x.nodes[at].ends = append(x.nodes[at].ends, i)
 }
 
-// next is the place that a token leads to, made where it is not there.
-func (x *Crossing) next(at int32, token string) int32 {
-	to := x.nodes[at].star
-	if token != one {
-		to = x.nodes[at].literals[token]
+// attach makes a place for what is left of a subject.
+func (x *Crossing) attach(at int32, token, label string, i int32) {
+	n := crossing{label: label}
+	switch before, ok := strings.CutSuffix(label, tail); {
+	case ok: // a `>` is the last token
+		n.label, n.tails = strings.TrimSuffix(before, "."), []int32{i}
+	default:
+		n.ends = []int32{i}
 	}
-	if to != 0 {
-		return to
+	x.nodes = append(x.nodes, n)
+	x.lead(at, token, int32(len(x.nodes)-1))
+}
+
+// split has a place end where its label goes on in two ways.
+func (x *Crossing) split(at int32, common string) {
+	below := x.nodes[at]
+	token, label, _ := strings.Cut(strings.TrimPrefix(below.label[len(common):], "."), ".")
+	below.label = label
+	x.nodes = append(x.nodes, below)
+	x.nodes[at] = crossing{label: common}
+	x.lead(at, token, int32(len(x.nodes)-1))
+}
+
+// shared gives the tokens that a label and what is left of a subject begin with, and what
+// comes after them in the subject.
+func shared(label, rest string) (common, after string) {
+	size := 0
+	for size < len(label) && rest != "" {
+		token, onward, _ := strings.Cut(rest, ".")
+		same, _, _ := strings.Cut(strings.TrimPrefix(label[size:], "."), ".")
+		if token != same {
+			break
+		}
+		if size > 0 {
+			size++
+		}
+		size, rest = size+len(same), onward
 	}
-	to = int32(len(x.nodes))
-	x.nodes = append(x.nodes, crossing{})
+	return label[:size], rest
+}
+
+// child is the place that a token leads to; 0: there is none.
+func (x *Crossing) child(at int32, token string) int32 {
+	if token == one {
+		return x.nodes[at].star
+	}
+	return x.nodes[at].literals[token]
+}
+
+// lead has a token lead to a place.
+func (x *Crossing) lead(at int32, token string, to int32) {
 	switch n := &x.nodes[at]; {
 	case token == one:
 		n.star = to
@@ -59,62 +115,97 @@ func (x *Crossing) next(at int32, token string) int32 {
 	default:
 		n.literals[token] = to
 	}
-	return to
 }
 
 // Find appends the places in the list of the subjects that overlap s, in no particular
 // order; none where s is not [Valid]. The work grows with the places of the trie that s
 // meets, not with the list.
 func (x *Crossing) Find(dst []int32, s string) []int32 {
-	if x == nil || len(x.nodes) == 0 || !Valid(s) {
-		return dst
-	}
-	return x.find(dst, 0, s)
+	dst, _ = x.FindWithin(dst, s, math.MaxInt)
+	return dst
 }
 
-func (x *Crossing) find(dst []int32, at int32, rest string) []int32 {
-	n := &x.nodes[at]
-	dst = append(dst, n.tails...)
+// FindWithin is Find that looks at so many places of the trie and no more. It gives how
+// many are left; below 0: there were more to look at, and what was found is not all.
+func (x *Crossing) FindWithin(dst []int32, s string, steps int) ([]int32, int) {
+	if x == nil || len(x.nodes) == 0 || !Valid(s) {
+		return dst, steps
+	}
+	f := finding{x, dst, steps}
+	f.find(0, s)
+	return f.found, f.steps
+}
+
+// finding is one run of Find.
+type finding struct {
+	of    *Crossing
+	found []int32
+	steps int
+}
+
+func (f *finding) find(at int32, rest string) {
+	n := &f.of.nodes[at]
+	f.found = append(f.found, n.tails...)
 	token, rest, more := strings.Cut(rest, ".")
 	switch token {
 	case tail:
-		return x.below(dst, at)
+		f.below(at)
+		return
 	case one:
 		for _, to := range n.literals {
-			dst = x.onward(dst, to, rest, more)
+			f.onward(to, rest, more)
 		}
 	default:
-		dst = x.onward(dst, n.literals[token], rest, more)
+		f.onward(n.literals[token], rest, more)
 	}
-	return x.onward(dst, n.star, rest, more)
+	f.onward(n.star, rest, more)
 }
 
-// onward is find from the place that a token leads to, if there is one.
-func (x *Crossing) onward(dst []int32, to int32, rest string, more bool) []int32 {
-	switch {
-	case to == 0:
-		return dst
-	case more:
-		return x.find(dst, to, rest)
-	default:
-		return append(dst, x.nodes[to].ends...)
+// onward is find from the place that a token leads to, if there is one, once its label is
+// passed.
+func (f *finding) onward(to int32, rest string, more bool) {
+	if f.steps--; to == 0 || f.steps < 0 {
+		return
+	}
+	for label := f.of.nodes[to].label; label != ""; {
+		var is, token string
+		is, label, _ = strings.Cut(label, ".")
+		if !more {
+			return
+		}
+		token, rest, more = strings.Cut(rest, ".")
+		f.steps--
+		switch {
+		case token == tail:
+			f.whole(to)
+			return
+		case is != token && is != one && token != one:
+			return
+		}
+	}
+	if more {
+		f.find(to, rest)
+	} else {
+		f.found = append(f.found, f.of.nodes[to].ends...)
 	}
 }
 
 // below appends what has at least one token more than a place.
-func (x *Crossing) below(dst []int32, at int32) []int32 {
-	n := &x.nodes[at]
+func (f *finding) below(at int32) {
+	n := &f.of.nodes[at]
 	for _, to := range n.literals {
-		dst = x.whole(dst, to)
+		f.whole(to)
 	}
 	if n.star != 0 {
-		dst = x.whole(dst, n.star)
+		f.whole(n.star)
 	}
-	return dst
 }
 
 // whole appends all that is at a place and below.
-func (x *Crossing) whole(dst []int32, at int32) []int32 {
-	dst = append(append(dst, x.nodes[at].ends...), x.nodes[at].tails...)
-	return x.below(dst, at)
+func (f *finding) whole(at int32) {
+	if f.steps--; f.steps < 0 {
+		return
+	}
+	f.found = append(append(f.found, f.of.nodes[at].ends...), f.of.nodes[at].tails...)
+	f.below(at)
 }

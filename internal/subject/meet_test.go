@@ -1,6 +1,7 @@
 package subject_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,12 +75,37 @@ func TestCrossingsAgreeWithLookingAtAll(t *testing.T) {
 				}
 			}
 			require.ElementsMatch(t, want, x.Find(nil, s), "%q in %q", s, list)
+			requireWithin(t, x, s, want)
 		}
 	})
 	for _, none := range []*subject.Crossing{nil, {}, subject.NewCrossing(nil)} {
 		require.Empty(t, none.Find(nil, ">"))
 	}
 	require.Equal(t, []int32{7, 0}, subject.NewCrossing([]string{"a"}).Find([]int32{7}, ">"), "it appends")
+}
+
+// requireWithin: with fewer steps less is found, and it is told.
+func requireWithin(t *rapid.T, x *subject.Crossing, s string, want []int32) {
+	all, left := x.FindWithin(nil, s, 1000)
+	require.ElementsMatch(t, want, all)
+	need := 1000 - left
+	for _, steps := range []int{0, need / 2, need - 1, need} {
+		found, left := x.FindWithin(nil, s, steps)
+		require.Equal(t, steps < need, left < 0, "%d of %d steps", steps, need)
+		require.Subset(t, append(want, -1), append(found, -1))
+	}
+}
+
+// TestLongSubjects: what is kept of a subject grows with its text, and so does the look at it.
+func TestLongSubjects(t *testing.T) {
+	long := strings.Repeat("a.", 100_000)
+	x := subject.NewCrossing([]string{long + "b", long + "c.>", long + "*"})
+	for s, want := range map[string][]int32{
+		">": {0, 1, 2}, long + "b": {0, 2}, long + "c.d": {1}, long + "c": {2}, long + "a": {2}, "*." + long[2:] + "b": {0, 2}, "b." + long + "b": nil, "a": nil,
+	} {
+		require.ElementsMatch(t, want, x.Find(nil, s))
+	}
+	require.Less(t, testing.AllocsPerRun(1, func() { subject.NewCrossing([]string{long + "b"}) }), 20.0)
 }
 
 func FuzzMeet(f *testing.F) {
