@@ -34,8 +34,8 @@ func (a *Authorizer) attendFreshness(p *place, now int64) {
 		a.lapse(context.Background(), view, AuditStale, AccountStale)
 	case refresh && view != nil:
 		a.refresh(p.key)
-	case refresh && a.directory.graph.wanted(p.key):
-		a.seek(p.key)
+	case refresh:
+		a.seekWanted(p.key)
 	}
 }
 
@@ -127,8 +127,8 @@ func (a *Authorizer) hint(account string) {
 		case again:
 		case a.directory.inForce(account) != nil:
 			a.refresh(account)
-		case a.directory.graph.wanted(account):
-			a.seek(account)
+		default:
+			a.seekWanted(account)
 		}
 		return
 	}

@@ -118,6 +118,23 @@ func (g *graph) wants(p *place) bool {
 	return len(p.in) > 0
 }
 
+// importer gives one of the accounts in force that import from an account; "": there are
+// none.
+func (g *graph) importer(key string) string {
+	p := g.authorizer.directory.known(key)
+	if p == nil {
+		return ""
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, importers := range p.in {
+		for key := range importers {
+			return key
+		}
+	}
+	return ""
+}
+
 // wanted is wants by the account's key.
 func (g *graph) wanted(key string) bool {
 	p := g.authorizer.directory.known(key)

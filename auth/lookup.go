@@ -21,10 +21,10 @@ type directory struct {
 	marks      marks // of accounts that are out of force
 
 	mu      sync.Mutex
-	flights map[string]*flight  // guarded by mu
-	looks   int                 // guarded by mu; explanations that are asking
-	misses  misses              // guarded by mu
-	sought  map[string]struct{} // guarded by mu; exporters that wait for their look-up
+	flights map[string]*flight // guarded by mu
+	looks   int                // guarded by mu; explanations that are asking
+	misses  misses             // guarded by mu
+	sought  sought             // guarded by mu; exporters that wait for their look-up
 	turns   turns
 	closed  bool // guarded by mu
 }

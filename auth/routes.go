@@ -135,11 +135,21 @@ func (r StreamRoute) Local(delivered string) (string, bool) {
 	return r.permit.link.renaming.There(delivered)
 }
 
-// Same says whether two routes bring the same messages under the same names: a
-// subscription that was made for the one serves the other. Go on with the newer route: an
-// older one passes through all that has changed since.
-func (r StreamRoute) Same(o StreamRoute) bool {
-	return r.permit != nil && o.permit != nil && r.permit.link == o.permit.link && r.Subject == o.Subject
+// StreamID identifies a route: two with one StreamID bring the same messages under the same
+// names, so that a subscription that was made for the one serves the other. Go on with the
+// newer route: an older one passes through all that has changed since. The zero StreamID is
+// that of the zero route. It may be compared, and be the key of a map.
+type StreamID struct {
+	link    *link
+	subject string
+}
+
+// ID gives what identifies the route while the account imports the stream.
+func (r StreamRoute) ID() StreamID {
+	if r.permit == nil {
+		return StreamID{}
+	}
+	return StreamID{r.permit.link, r.Subject}
 }
 
 // The services of the system account that every other account imports (F092).

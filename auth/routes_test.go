@@ -156,7 +156,7 @@ func TestF083WhereSubscriptionsLead(t *testing.T) {
 			}
 			require.Len(t, routes, 1)
 			require.Equal(t, row.want, routes[0].Subject)
-			require.True(t, routes[0].Same(i.Streams(nil, row.ask)[0]))
+			require.Equal(t, routes[0].ID(), i.Streams(nil, row.ask)[0].ID())
 			local, ok := routes[0].Local(row.message)
 			require.Equal(t, row.arrives, local)
 			require.Equal(t, row.arrives != "", ok)
@@ -427,7 +427,7 @@ func TestARenewedImportGoesOn(t *testing.T) {
 	_, err = a.Apply(t.Context(), token(-2*time.Minute, time.Hour, "s.a"), resolver.Push)
 	require.NoError(t, err)
 	second, _ := a.InForce(me)
-	require.True(t, heldA.Same(second.Streams(nil, "x.s.a")[0]))
+	require.Equal(t, heldA.ID(), second.Streams(nil, "x.s.a")[0].ID())
 	_, ok := heldB.Local("s.b")
 	require.False(t, ok, "it is not imported any more")
 	c.advance(2 * time.Minute)
@@ -529,7 +529,7 @@ func TestNoRoutes(t *testing.T) {
 	}
 	_, ok := auth.StreamRoute{}.Local("a")
 	require.False(t, ok)
-	require.False(t, auth.StreamRoute{}.Same(auth.StreamRoute{}))
+	require.Zero(t, auth.StreamRoute{}.ID())
 }
 
 // TestRoutesDoNotAllocate, but for the text of a subject that wildcards make another one.

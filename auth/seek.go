@@ -25,7 +25,7 @@ func (a *Authorizer) seekExporters(view *Account) {
 	}
 	for _, l := range view.links {
 		if l.exporter != nil && l.exporter.current.Load() == nil {
-			a.seek(l.exporter.key)
+			a.seek(wanted{l.exporter.key, view.Key()})
 		}
 	}
 }
@@ -84,22 +84,31 @@ func (d *directory) coming(view *Account, seen map[*place]bool) []*flight {
 	return out
 }
 
-// seek looks an exporter up in its turn: half of the look-ups are left to clients.
-func (a *Authorizer) seek(key string) {
+// seekWanted looks an account up if somebody imports from it.
+func (a *Authorizer) seekWanted(key string) {
+	if importer := a.directory.graph.importer(key); importer != "" {
+		a.seek(wanted{key, importer})
+	}
+}
+
+// seek looks an exporter up for an importer, in its turn: half of the look-ups are left to
+// clients. It says whether there is a look-up more to wait for now.
+func (a *Authorizer) seek(w wanted) bool {
 	d := &a.directory
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.flights[key] != nil {
-		return
+	if d.flights[w.exporter] != nil {
+		return false
 	}
-	switch err := d.turnAway(key, a.config.Clock(), a.background()); {
+	switch err := d.turnAway(w.exporter, a.config.Clock(), a.background()); {
 	case err == nil:
-		a.launch(context.Background(), key)
+		a.launch(context.Background(), w.exporter)
+		return true
 	case err.Reason == AccountBusy:
-		if d.sought == nil {
-			d.sought = make(map[string]struct{})
-		}
-		d.sought[key] = struct{}{}
+		d.sought.add(w)
+		return true
+	default:
+		return false
 	}
 }
 
@@ -133,19 +142,59 @@ func (p *place) postpone(now time.Time) {
 	}
 }
 
-// seekNext gives one exporter its turn that waits for it.
+// seekNext gives its turn to an exporter that waits for it, and is not there yet.
 func (a *Authorizer) seekNext() {
-	if key, ok := a.directory.nextSought(); ok {
-		a.seek(key)
+	for w, ok := a.directory.nextSought(); ok; w, ok = a.directory.nextSought() {
+		if a.directory.inForce(w.exporter) == nil && a.seek(w) {
+			return
+		}
 	}
 }
 
-func (d *directory) nextSought() (string, bool) {
+func (d *directory) nextSought() (wanted, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for key := range d.sought {
-		delete(d.sought, key)
-		return key, !d.closed
+	w, ok := d.sought.next()
+	return w, ok && !d.closed
+}
+
+// sought are exporters that wait to be looked up. The importers take turns, so that nobody
+// waits for all that another one imports.
+type sought struct {
+	waits map[wanted]struct{}
+	of    map[string][]string // the exporters, by importer
+	turns []string            // the importers
+}
+
+// wanted is who waits for whom.
+type wanted struct{ exporter, importer string }
+
+func (s *sought) add(w wanted) {
+	if _, ok := s.waits[w]; ok {
+		return
 	}
-	return "", false
+	if s.waits == nil {
+		s.waits, s.of = make(map[wanted]struct{}), make(map[string][]string)
+	}
+	s.waits[w] = struct{}{}
+	if s.of[w.importer] = append(s.of[w.importer], w.exporter); len(s.of[w.importer]) == 1 {
+		s.turns = append(s.turns, w.importer)
+	}
+}
+
+// next takes one out.
+func (s *sought) next() (wanted, bool) {
+	if len(s.turns) == 0 {
+		return wanted{}, false
+	}
+	importer := s.turns[0]
+	w := wanted{s.of[importer][0], importer}
+	delete(s.waits, w)
+	s.turns = s.turns[1:]
+	if s.of[importer] = s.of[importer][1:]; len(s.of[importer]) > 0 {
+		s.turns = append(s.turns, importer)
+	} else {
+		delete(s.of, importer)
+	}
+	return w, true
 }

@@ -361,6 +361,33 @@ func TestManyExportersTakeTurns(t *testing.T) {
 	})
 }
 
+// TestImportersTakeTurns: an importer of many exporters does not keep others waiting for
+// theirs.
+func TestImportersTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDistrict(t, func(c *auth.Config) { c.Bounds.Lookups = 8 })
+		d.source.slows(time.Second)
+		opts := []authtest.Option{authtest.IssuedAt(time.Now())}
+		for n := range 400 {
+			opts = append(opts, authtest.StreamImport(d.op.Account(fmt.Sprint("nobody", n)).PublicKey(), "a", fmt.Sprint("a", n)))
+		}
+		_, err := d.a.Apply(t.Context(), d.op.Account("H", opts...).Token(), resolver.Push)
+		require.NoError(t, err)
+		_, err = d.a.Apply(t.Context(), d.i.Token(), resolver.Push)
+		require.NoError(t, err)
+		time.Sleep(2*time.Second + 1)
+		require.Equal(t, auth.ImportInForce, d.state())
+		time.Sleep(98 * time.Second)
+		asked := 0
+		for n := range 400 {
+			asked += min(1, len(d.source.times(d.op.Account(fmt.Sprint("nobody", n)).PublicKey())))
+		}
+		require.Equal(t, 400, asked, "and all had their turn")
+		require.NoError(t, d.a.Close())
+		time.Sleep(time.Second)
+	})
+}
+
 // TestExportersStayWhileTheyAreNeeded, and no longer: accounts that only import from one
 // another keep nobody in memory.
 func TestExportersStayWhileTheyAreNeeded(t *testing.T) {

@@ -24,7 +24,7 @@ type Replies struct {
 
 	mu     sync.Mutex
 	open   map[string]*openReply // guarded by mu, as what follows; by subject
-	askers askers                // by account, those with the most open replies first
+	askers askers                // accounts, those that pay for the most open replies first
 	byKey  map[string]*asker
 	bytes  int
 }
@@ -33,7 +33,8 @@ type Replies struct {
 type openReply struct {
 	subject  string
 	exporter string // the account whose clients may answer
-	asker    *asker
+	asker    *asker // whom the answer goes to
+	payer    *asker // who asked first: another account, where that one passed the request on
 	reply    string // the requestor's own subject
 	service  *Service
 	note     any
@@ -43,11 +44,11 @@ type openReply struct {
 	before, after *openReply // that have the same reply
 }
 
-// asker is an account that has asked, and its open replies, the oldest first.
+// asker is an account that has asked.
 type asker struct {
 	key     string
-	order   list.List             // of *openReply
-	byReply map[string]*openReply // the last one, by the requestor's subject
+	order   list.List             // of the *openReply that it pays for, the oldest first
+	byReply map[string]*openReply // the last one that goes to it, by its own subject
 	at      int                   // in the heap
 }
 
@@ -56,8 +57,8 @@ const DefaultReplies = 65_536
 
 // NewReplies makes the bookkeeping of a broker's reply subjects, at most max at a time, or
 // [DefaultReplies] for 0 and less, with 256 bytes of a requestor's own subject each, on the
-// average: over that, the account with the most open replies loses its oldest (B18). They
-// are remembered by this broker only: Prefix tells other nodes whose they are.
+// average: over that, the account with the most open replies loses its oldest (B18). What
+// an account passes on counts for the one that asked it. They are remembered by this broker only: Prefix tells other nodes whose they are.
 func NewReplies(a *Authorizer, max int) *Replies {
 	if max <= 0 {
 		max = DefaultReplies
@@ -113,7 +114,7 @@ func (r *Replies) Open(route ServiceRoute, requestor *Account, reply string, not
 	defer r.mu.Unlock()
 	r.add(o, requestor.Key())
 	for len(r.open) > r.max || r.bytes > r.max*replyBytes {
-		r.drop(r.askers[0].order.Front().Value.(*openReply))
+		r.drop(r.askers[0].order.Front().Value.(*openReply)) // who pays for the most pays for one
 	}
 	if _, kept := r.open[o.subject]; !kept {
 		return "", false
@@ -170,7 +171,7 @@ func (r *Replies) take(account, subject string, empty bool) *openReply {
 		r.drop(o)
 	default:
 		o.since = now
-		o.asker.order.MoveToBack(o.at)
+		o.payer.order.MoveToBack(o.at)
 	}
 	return o
 }
@@ -235,33 +236,42 @@ func (r *Replies) Len() int {
 
 // add takes one in, and what its account has that is over goes. r.mu is held.
 func (r *Replies) add(o *openReply, account string) {
+	o.asker = r.asker(account)
+	o.payer = o.asker
+	if passed := r.open[o.reply]; passed != nil {
+		o.payer = passed.payer
+	}
+	o.at = o.payer.order.PushBack(o)
+	if o.before = o.asker.byReply[o.reply]; o.before != nil {
+		o.before.after = o
+	}
+	o.asker.byReply[o.reply] = o
+	heap.Fix(&r.askers, o.payer.at)
+	r.open[o.subject] = o
+	r.bytes += len(o.reply)
+	for range 2 { // each addition looks at two, so that the work is spread evenly
+		if first := o.payer.order.Front().Value.(*openReply); first.over(o.since) {
+			r.drop(first)
+		}
+	}
+}
+
+// asker gives what is kept of an account, from now on. r.mu is held.
+func (r *Replies) asker(account string) *asker {
 	a := r.byKey[account]
 	if a == nil {
 		a = &asker{key: account, byReply: make(map[string]*openReply)}
 		r.byKey[account] = a
 		heap.Push(&r.askers, a)
 	}
-	o.asker, o.at = a, a.order.PushBack(o)
-	if o.before = a.byReply[o.reply]; o.before != nil {
-		o.before.after = o
-	}
-	a.byReply[o.reply] = o
-	heap.Fix(&r.askers, a.at)
-	r.open[o.subject] = o
-	r.bytes += len(o.reply)
-	for range 2 { // each addition looks at two, so that the work is spread evenly
-		if first := a.order.Front().Value.(*openReply); first.over(o.since) {
-			r.drop(first)
-		}
-	}
+	return a
 }
 
 // drop takes one out. r.mu is held.
 func (r *Replies) drop(o *openReply) {
 	delete(r.open, o.subject)
 	r.bytes -= len(o.reply)
-	a := o.asker
-	a.order.Remove(o.at)
+	o.payer.order.Remove(o.at)
 	if o.before != nil {
 		o.before.after = o.after
 	}
@@ -269,16 +279,21 @@ func (r *Replies) drop(o *openReply) {
 	case o.after != nil:
 		o.after.before = o.before
 	case o.before != nil:
-		a.byReply[o.reply] = o.before
+		o.asker.byReply[o.reply] = o.before
 	default:
-		delete(a.byReply, o.reply)
+		delete(o.asker.byReply, o.reply)
 	}
-	if a.order.Len() > 0 {
-		heap.Fix(&r.askers, a.at)
-		return
+	heap.Fix(&r.askers, o.payer.at)
+	r.release(o.payer)
+	r.release(o.asker)
+}
+
+// release forgets an account for which nothing is kept. r.mu is held.
+func (r *Replies) release(a *asker) {
+	if a.order.Len() == 0 && len(a.byReply) == 0 && r.byKey[a.key] == a {
+		heap.Remove(&r.askers, a.at)
+		delete(r.byKey, a.key)
 	}
-	heap.Remove(&r.askers, a.at)
-	delete(r.byKey, a.key)
 }
 
 // askers are a heap of accounts by their open replies, the most first.

@@ -270,6 +270,33 @@ func TestB18RepliesAreBounded(t *testing.T) {
 	require.Equal(t, 2, long.Len(), "long subjects are fewer")
 }
 
+// TestB18RepliesOfPassedOnRequests: what an account passes on counts for the one that asked
+// it, and does not cost it the answers to its own requests.
+func TestB18RepliesOfPassedOnRequests(t *testing.T) {
+	t.Parallel()
+	const most = 10
+	d := newDesk(t, most)
+	mine := d.ask(t, d.j, "many", "mine")
+	var last string
+	for n := range 100 {
+		asked := d.ask(t, d.i, "many", fmt.Sprint("inbox", n))
+		last = d.ask(t, d.j, "many", asked) // passed on
+		require.LessOrEqual(t, d.Len(), most)
+	}
+	_, ok := d.Take(d.e, mine, false)
+	require.True(t, ok)
+	got, ok := d.Take(d.e, last, false)
+	require.True(t, ok)
+	require.Same(t, d.j, got.Requestor)
+	got, ok = d.Take(d.e, got.Subject, false)
+	require.True(t, ok)
+	require.Same(t, d.i, got.Requestor)
+	require.Equal(t, "inbox99", got.Subject)
+	d.Abandon(d.j.Key(), "mine")
+	_, ok = d.Take(d.e, mine, false)
+	require.False(t, ok)
+}
+
 // TestRepliesThatAreOverMakeRoom without anybody asking for them.
 func TestRepliesThatAreOverMakeRoom(t *testing.T) {
 	t.Parallel()

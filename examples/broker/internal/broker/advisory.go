@@ -226,5 +226,5 @@ func (s *Server) say(in where, subject string, body any) {
 		s.log.Error("advisory", "subject", subject, "err", err)
 		return
 	}
-	s.publish(nil, in, &message{subject: subject, data: data})
+	s.publish(nil, in, &message{subject: subject, body: data})
 }

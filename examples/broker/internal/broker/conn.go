@@ -52,7 +52,7 @@ type conn struct {
 	rtt         time.Duration            // guarded by mu; how long it takes to the client and back
 	heard       time.Time                // guarded by mu; when it last did anything
 	sent, taken traffic                  // guarded by mu; from and to the client
-	head        []byte                   // guarded by mu; room for the lines of messages
+	line        []byte                   // guarded by mu; room for the lines of messages
 }
 
 // traffic counts messages.

@@ -113,11 +113,11 @@ func (a answers) answer(from *conn, in where, m *message) {
 	if !m.path.mayCross(nil) {
 		return
 	}
-	to, ok := replies.Take(in.view, m.subject, m.header <= 0 && len(m.data) == 0)
+	to, ok := replies.Take(in.view, m.subject, len(m.head)+len(m.body) == 0)
 	if !ok {
 		return
 	}
-	next := &message{foreign: true, header: m.header, data: m.data, path: m.path}
+	next := &message{foreign: true, head: m.head, body: m.body, path: m.path}
 	next.subject, _ = to.Requestor.Map(to.Subject)
 	// An answer may be a question, too.
 	back := auth.ServiceRoute{Exporter: to.Requestor, Service: to.Service}

@@ -23,12 +23,11 @@ func (local) take(from *conn, in where, m *message) bool {
 
 // arrivals are the subscriptions that one message has come to by way of imports: it comes
 // to each once under one subject, however many of its imports bring it (B10).
-type arrivals []arrival
+type arrivals map[arrival]bool // whether it was taken
 
 type arrival struct {
 	sub     *subscription
 	subject string
-	taken   bool
 }
 
 // once delivers by a tap, unless the message has come to its subscription under the
@@ -37,13 +36,15 @@ func (a *arrivals) once(t *tap, subject string, deliver func() bool) bool {
 	if !t.imported {
 		return deliver()
 	}
-	for _, one := range *a {
-		if one.sub == t.sub && one.subject == subject {
-			return one.taken
+	one := arrival{t.sub, subject}
+	taken, met := (*a)[one]
+	if !met {
+		if *a == nil {
+			*a = make(arrivals)
 		}
+		taken = deliver()
+		(*a)[one] = taken
 	}
-	taken := deliver()
-	*a = append(*a, arrival{t.sub, subject, taken})
 	return taken
 }
 
@@ -87,20 +88,17 @@ func (c *conn) counted(s *subscription) {
 // write queues the message as the client can read it: without its headers if the
 // client takes none. c.mu is held.
 func (c *conn) write(s *subscription, subject string, m *message) bool {
-	data, head := m.data, c.head[:0]
-	switch {
-	case m.header > 0 && c.headers:
-		head = wire.AppendHMsg(head, subject, s.sid, m.reply, m.header, len(data))
-	case m.header > 0:
-		data = data[m.header:]
-		head = wire.AppendMsg(head, subject, s.sid, m.reply, len(data))
-	default:
-		head = wire.AppendMsg(head, subject, s.sid, m.reply, len(data))
+	line, head := c.line[:0], m.head
+	if c.headers && len(head) > 0 {
+		line = wire.AppendHMsg(line, subject, s.sid, m.reply, len(head), len(head)+len(m.body))
+	} else {
+		head = nil
+		line = wire.AppendMsg(line, subject, s.sid, m.reply, len(m.body))
 	}
-	c.head = head
+	c.line = line
 	c.taken.messages++
-	c.taken.bytes += int64(len(data))
-	return c.out.send(head, data, lineEnd)
+	c.taken.bytes += int64(len(head) + len(m.body))
+	return c.out.send(line, head, m.body, lineEnd)
 }
 
 var lineEnd = []byte("\r\n")

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/textproto"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,9 +60,46 @@ var (
 	late        = failure{504, "Service Timeout"}     // nobody answered in time
 )
 
-// maxMeasures is how many measurements are under way at a time; a request over that is not
-// measured.
-const maxMeasures = 16_384
+// What measurements may take: so many at a time, and so many of one account; a request over
+// that is not measured. What is told of its header is no longer than that, and nobody is
+// waited for longer (B18).
+const (
+	maxMeasures        = 16_384
+	maxAccountMeasures = 1_024
+	maxKeptHeader      = 4 << 10
+	maxMeasureTime     = time.Hour
+)
+
+// measures counts those under way, by the account of the service.
+type measures struct {
+	mu  sync.Mutex
+	all int            // guarded by mu
+	of  map[string]int // guarded by mu
+}
+
+// begin counts one more, if there is room.
+func (l *measures) begin(account string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all >= maxMeasures || l.of[account] >= maxAccountMeasures {
+		return false
+	}
+	if l.of == nil {
+		l.of = make(map[string]int)
+	}
+	l.all++
+	l.of[account]++
+	return true
+}
+
+func (l *measures) end(account string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if l.of[account]--; l.of[account] == 0 {
+		delete(l.of, account)
+	}
+}
 
 // measure begins to measure a request that goes to a service, if it is one to measure; nil
 // otherwise.
@@ -70,20 +108,19 @@ func (s *Server) measure(r auth.ServiceRoute, m *message, who requestInfo) *meas
 		return nil
 	}
 	sampled, header := sample(r.Service.Latency, m)
-	if !sampled || s.measures.Load() >= maxMeasures {
+	if !sampled || !s.measures.begin(r.Exporter.Key()) {
 		return nil
 	}
 	one := &measure{
 		server: s, account: r.Exporter.Key(), results: r.Service.Latency.Results,
 		requestor: who, header: header, start: time.Now(),
 	}
-	s.measures.Add(1)
 	if m.reply == "" {
 		one.fail(badRequest)
 		return nil
 	}
 	one.timeout = time.AfterFunc(math.MaxInt64, one.expire)
-	one.timeout.Reset(r.Service.Threshold) // now that it is known
+	one.timeout.Reset(min(r.Service.Threshold, maxMeasureTime)) // now that it is known
 	return one
 }
 
@@ -110,7 +147,7 @@ func (m *measure) ends() bool {
 	if m == nil || m.told.Swap(true) {
 		return false
 	}
-	m.server.measures.Add(-1)
+	m.server.measures.end(m.account)
 	if m.timeout != nil {
 		m.timeout.Stop()
 	}
@@ -136,6 +173,10 @@ func (m *measure) succeed(from *conn) {
 	}
 	took := time.Since(m.start)
 	e := metric{Status: 200, Service: took, Total: took + m.requestor.RTT}
+	if from == nil {
+		m.tell(e)
+		return
+	}
 	if session := from.current(); session != nil {
 		responder := from.requestInfo(session, true)
 		e.Responder, e.Service = &responder, max(0, took-responder.RTT)
@@ -155,10 +196,10 @@ func sample(l *claims.Latency, m *message) (bool, textproto.MIMEHeader) {
 	if l.Sampling > 0 && rand.IntN(100) < l.Sampling { //nolint:gosec // which is measured is no secret
 		return true, nil
 	}
-	if m.header <= 0 {
+	if len(m.head) == 0 {
 		return false, nil
 	}
-	all := wire.Headers(m.data[:m.header])
+	all := wire.Headers(m.head)
 	for _, t := range triggers {
 		if v := all[t.name]; len(v) > 0 {
 			return t.sampled(v[0]), t.kept(all)
@@ -187,7 +228,7 @@ var triggers = []trigger{
 	{"Traceparent", traceparentSampled, []string{"Tracestate"}},
 }
 
-// kept gives the headers that are told.
+// kept gives the headers that are told; nil: they are too long.
 func (t trigger) kept(all textproto.MIMEHeader) textproto.MIMEHeader {
 	out := textproto.MIMEHeader{t.name: all[t.name]}
 	for name, values := range all {
@@ -196,6 +237,16 @@ func (t trigger) kept(all textproto.MIMEHeader) textproto.MIMEHeader {
 				out[name] = values
 			}
 		}
+	}
+	size := 0
+	for name, values := range out {
+		for i, v := range values {
+			size += len(name) + len(v)
+			values[i] = strings.Clone(v) // and not the whole block with it
+		}
+	}
+	if size > maxKeptHeader {
+		return nil
 	}
 	return out
 }

@@ -11,8 +11,8 @@ import (
 // message is one message on its way.
 type message struct {
 	subject, reply string
-	header         int // how many bytes of data are headers; 0 or less: it has none
-	data           []byte
+	head           []byte // the block of headers; empty: it has none
+	body           []byte
 	foreign        bool // it came from another account by a service, as a request or an answer
 	path           path // on which it came
 }
@@ -30,7 +30,8 @@ func (c *conn) publish(o wire.Pub) bool {
 		return false
 	}
 	c.count(len(data))
-	c.inbound(&message{subject: o.Subject, reply: o.Reply, header: o.Header, data: data})
+	header := max(0, o.Header) // PUB has none
+	c.inbound(&message{subject: o.Subject, reply: o.Reply, head: data[:header:header], body: data[header:]})
 	return !c.isClosed()
 }
 

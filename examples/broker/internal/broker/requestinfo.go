@@ -42,8 +42,6 @@ func (m *message) informed(from *message) error {
 	if err != nil {
 		return err
 	}
-	header := max(0, from.header)
-	head := wire.SetHeader(from.data[:header], requestInfoHeader, string(text))
-	m.header, m.data = len(head), append(head, from.data[header:]...)
+	m.head, m.body = wire.SetHeader(from.head, requestInfoHeader, string(text)), from.body
 	return nil
 }

@@ -36,7 +36,7 @@ type Server struct {
 	ids      atomic.Uint64 // of connections, counting up
 	events   atomic.Uint64 // advisories told
 	replies  *auth.Replies
-	measures atomic.Int64 // under way
+	measures measures
 	running  sync.WaitGroup
 
 	mu       sync.Mutex

@@ -47,7 +47,7 @@ type answer struct {
 }
 
 func (u userInfo) take(from *conn, in where, m *message) bool {
-	if from == nil || !u.asked(in, m.subject) {
+	if from == nil || !u.asked(in, m.subject) || !u.direct(in, m) {
 		return false
 	}
 	session := from.current()
@@ -67,6 +67,12 @@ func (u userInfo) asked(in where, subject string) bool {
 		return len(t) == 5 && t[0] == "$SYS" && t[1] == "REQ" && t[2] == "USER" && t[4] == "INFO"
 	}
 	return subject == userInfoSubject && len(in.view.Services(nil, subject)) == 0
+}
+
+// direct says whether a question has come straight from who asks: an account that passes a
+// service on does not learn by it who uses it (B8).
+func (u userInfo) direct(in where, m *message) bool {
+	return !m.foreign || u.server.system(in) && len(m.path.services) == 1
 }
 
 func about(session *auth.Session, token string) user {
@@ -131,7 +137,7 @@ func (r remoteCounts) take(from *conn, in where, m *message) bool {
 		return false
 	}
 	var e countsEvent
-	if err := json.Unmarshal(m.data, &e); err != nil || e.Server.ID == "" || e.Server.ID == r.server.id {
+	if err := json.Unmarshal(m.body, &e); err != nil || e.Server.ID == "" || e.Server.ID == r.server.id {
 		return false
 	}
 	a := r.server.options.Authorizer

@@ -16,7 +16,7 @@ type subscription struct {
 	sid      string
 	queue    string // empty: none
 	own      *tap
-	imported []*tap // guarded by conn.mu
+	imported map[auth.StreamID]*tap // guarded by conn.mu
 
 	got  int  // guarded by conn.mu; messages delivered
 	max  int  // guarded by conn.mu; how many there may be; 0: no end

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -68,39 +69,43 @@ func (s *Server) end(sub *subscription) {
 // follow has a subscription listen to the streams that its account imports: the taps that
 // lead where a route leads stay, the others go. c.mu is held.
 func (c *conn) follow(s *subscription) {
-	routes := c.session.Account().Streams(nil, s.own.entry.Subject)
-	var next []*tap
-	for _, r := range routes {
-		if i := slices.IndexFunc(s.imported, func(t *tap) bool { return t.route.Load().Same(r) }); i >= 0 {
-			s.imported[i].route.Store(&r)
-			next = append(next, s.imported[i])
-			continue
+	was := s.imported
+	s.imported = nil
+	for _, r := range c.session.Account().Streams(nil, s.own.entry.Subject) {
+		if s.imported == nil {
+			s.imported = make(map[auth.StreamID]*tap)
 		}
-		t := &tap{sub: s, at: c.server.accounts.hold(r.Exporter.Key()), imported: true}
+		t := was[r.ID()]
+		if t == nil {
+			t = &tap{sub: s, at: c.server.accounts.hold(r.Exporter.Key()), imported: true}
+			t.route.Store(&r)
+			if err := t.open(r.Subject); err != nil { // the library gives subjects
+				c.server.accounts.release(t.at)
+				continue
+			}
+		}
 		t.route.Store(&r)
-		if err := t.open(r.Subject); err != nil { // the library gives subjects
-			c.server.accounts.release(t.at)
-			continue
-		}
-		next = append(next, t)
+		s.imported[r.ID()] = t
 	}
-	for _, t := range s.imported {
-		if !slices.Contains(next, t) {
+	for id, t := range was {
+		if s.imported[id] != t {
 			t.close(c.server.accounts)
 		}
 	}
-	s.imported = next
 }
 
-// reroute has every subscription follow what the account imports now.
+// reroute has every subscription follow what the account imports now: one at a time, for
+// whoever delivers to the connection waits meanwhile.
 func (c *conn) reroute() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.session == nil {
-		return
-	}
-	for _, s := range c.subs {
-		c.follow(s)
+	subs := slices.Collect(maps.Values(c.subs))
+	c.mu.Unlock()
+	for _, s := range subs {
+		c.mu.Lock()
+		if c.session != nil && !s.gone {
+			c.follow(s)
+		}
+		c.mu.Unlock()
 	}
 }
 

@@ -23,35 +23,45 @@ func Headers(block []byte) textproto.MIMEHeader {
 
 // SetHeader gives a block of headers in which the name stands once, as the first, with the
 // value. However the block writes that name, it is not there any more: what stands behind
-// it is for others to believe. The block stays as it is; one that is none is replaced. Name
-// and value have no line ends.
+// it is for others to believe. Nor are lines that are no headers, for which a reader might
+// give up: the first empty line ends the block. Name and value have no line ends.
 func SetHeader(block []byte, name, value string) []byte {
 	out := make([]byte, 0, len(block)+len(headerLine)+len(name)+len(value)+len("\r\n: \r\n\r\n"))
-	first, rest := headerLine+"\r\n", []byte("\r\n")
-	if line, others, ok := bytes.Cut(block, []byte("\n")); ok && bytes.HasPrefix(line, []byte(headerLine)) {
-		first, rest = string(line)+"\n", others
+	first, rest, _ := bytes.Cut(block, []byte("\n"))
+	if first = bytes.TrimSuffix(first, []byte("\r")); !isFirst(first) {
+		first, rest = []byte(headerLine), nil
 	}
-	out = append(out, first...)
+	out = append(append(out, first...), "\r\n"...)
 	out = append(out, name+": "+value+"\r\n"...)
-	return appendOthers(out, rest, name)
+	return append(appendOthers(out, rest, name), "\r\n"...)
 }
 
-// appendOthers appends the lines that do not begin with the name, and are not the
-// continuation of one that does, or of ours.
+// isFirst says whether a line begins a block, perhaps with a status.
+func isFirst(line []byte) bool {
+	status, ok := bytes.CutPrefix(line, []byte(headerLine))
+	return ok && (len(status) == 0 || status[0] == ' ') && bytes.IndexByte(status, '\r') < 0
+}
+
+// appendOthers appends the headers of other names, with the lines that continue them.
 func appendOthers(dst, lines []byte, name string) []byte {
 	dropped := true
 	for line := range bytes.Lines(lines) {
-		continued := line[0] == ' ' || line[0] == '\t'
-		dropped = continued && dropped || !continued && named(line, name)
+		text := bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		if len(text) == 0 {
+			break
+		}
+		continued := text[0] == ' ' || text[0] == '\t'
+		dropped = continued && dropped || !continued && !isOther(text, name) || bytes.IndexByte(text, '\r') >= 0
 		if !dropped {
-			dst = append(dst, line...)
+			dst = append(append(dst, text...), "\r\n"...)
 		}
 	}
 	return dst
 }
 
-// named says whether a line is a header of a name.
-func named(line []byte, name string) bool {
+// isOther says whether a line is a header of another name.
+func isOther(line []byte, name string) bool {
 	key, _, ok := bytes.Cut(line, []byte(":"))
-	return ok && strings.EqualFold(string(bytes.TrimSpace(key)), name)
+	blank := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	return ok && len(key) > 0 && bytes.IndexFunc(key, blank) < 0 && !strings.EqualFold(string(key), name)
 }

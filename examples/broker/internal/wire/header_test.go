@@ -24,8 +24,14 @@ func TestSetHeader(t *testing.T) {
 		{"with blanks", "NATS/1.0\r\nInfo : theirs\r\n\r\n", ours + "\r\n"},
 		{"over several lines", "NATS/1.0\r\nInfo: a\r\n  b\r\n\tc\r\nA: b\r\n d\r\n\r\n", ours + "A: b\r\n d\r\n\r\n"},
 		{"over several lines, from the start", "NATS/1.0\r\n a\r\nA: b\r\n\r\n", ours + "A: b\r\n\r\n"},
-		{"behind a bare line end", "NATS/1.0\r\nA: b\nInfo: theirs\r\n\r\n", ours + "A: b\n\r\n"},
-		{"behind the end", "NATS/1.0\r\n\r\nInfo: theirs\r\n\r\n", ours + "\r\n\r\n"},
+		{"behind a bare line end", "NATS/1.0\r\nA: b\nInfo: theirs\r\n\r\n", ours + "A: b\r\n\r\n"},
+		{"behind the end", "NATS/1.0\r\nA: b\r\n\r\nInfo: theirs\r\nC: d\r\n\r\n", ours + "A: b\r\n\r\n"},
+		{"without an end", "NATS/1.0\r\nA: b", ours + "A: b\r\n\r\n"},
+		{"a line that is no header", "NATS/1.0\r\nno colon here\r\n more\r\nA: b\r\n\r\n", ours + "A: b\r\n\r\n"},
+		{"no name", "NATS/1.0\r\n: b\r\nA : b\r\nA b: c\r\n\r\n", ours + "\r\n"},
+		{"half a line end", "NATS/1.0\r\nA: b\rInfo: theirs\r\n c\r\n\r\n", ours + "\r\n"},
+		{"half a line end in the status", "NATS/1.0 5\r03\r\nA: b\r\n\r\n", ours + "\r\n"},
+		{"another version", "NATS/1.05\r\nA: b\r\n\r\n", ours + "\r\n"},
 		{"in a value", "NATS/1.0\r\nA: Info: x\r\n\r\n", ours + "A: Info: x\r\n\r\n"},
 		{"as the start of another", "NATS/1.0\r\nInfos: x\r\n\r\n", ours + "Infos: x\r\n\r\n"},
 		{"no line end", "NATS/1.0", ours + "\r\n"},
@@ -58,6 +64,13 @@ func FuzzSetHeader(f *testing.F) {
 		got := wire.Headers(set)
 		if v := got["Info"]; len(v) != 1 || v[0] != "ours" {
 			t.Fatalf("%q reads as %q", set, got)
+		}
+		body, ended := strings.CutSuffix(string(set), "\r\n\r\n")
+		for i, line := range strings.Split(body, "\r\n") {
+			name, _, ok := strings.Cut(line, ":")
+			if !ended || strings.ContainsAny(line, "\r\n") || i > 0 && line[0] != ' ' && line[0] != '\t' && (!ok || name == "" || strings.ContainsAny(name, " \t")) {
+				t.Fatalf("%q has line %q", set, line)
+			}
 		}
 		for line := range strings.Lines(string(set)) {
 			if name, _, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(name), "info") && line != "Info: ours\r\n" {
