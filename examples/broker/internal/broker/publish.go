@@ -137,6 +137,11 @@ type where struct {
 	view    *auth.Account // what is in force of it; nil: nothing
 }
 
+// of says whether it is an account's.
+func (w where) of(key string) bool {
+	return key != "" && (w.view != nil && w.view.Key() == key || w.account != nil && w.account.key == key)
+}
+
 // at is the place that an account's view is of.
 func (s *Server) at(view *auth.Account) where {
 	return where{s.accounts.find(view.Key()), view}

@@ -37,6 +37,7 @@ type Server struct {
 	events   atomic.Uint64 // advisories told
 	replies  *auth.Replies
 	measures measures
+	bus      *bus
 	running  sync.WaitGroup
 
 	mu       sync.Mutex
@@ -69,7 +70,8 @@ func New(o Options) (*Server, error) {
 		options: o, id: id, log: o.Logger, accounts: newAccounts(),
 		conns: make(map[*conn]bool), halfOpen: list.New(), replies: auth.NewReplies(o.Authorizer, 0),
 	}
-	s.sinks = []sink{local{}, services{s}, answers{s}, userInfo{s}, remoteCounts{s}}
+	s.bus = newBus(s)
+	s.sinks = []sink{local{}, services{s}, answers{s}, userInfo{s}, remoteCounts{s}, s.bus}
 	o.Relay.connect(s)
 	return s, nil
 }
@@ -232,6 +234,7 @@ func (s *Server) Close() {
 		c.close("", "Server Shutdown")
 	}
 	s.running.Wait()
+	s.bus.close()
 }
 
 func (s *Server) stop() []*conn {

@@ -3,7 +3,9 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"maps"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +21,22 @@ func Headers(block []byte) textproto.MIMEHeader {
 	}
 	h, _ := in.ReadMIMEHeader() // what was read counts
 	return h
+}
+
+// Block gives the block of headers, in the order of their names; nothing for none. Line ends in names and values
+// become blanks.
+func Block(h map[string][]string) []byte {
+	if len(h) == 0 {
+		return nil
+	}
+	plain := strings.NewReplacer("\r", " ", "\n", " ")
+	out := []byte(headerLine + "\r\n")
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, value := range h[name] {
+			out = append(out, plain.Replace(name)+": "+plain.Replace(value)+"\r\n"...)
+		}
+	}
+	return append(out, "\r\n"...)
 }
 
 // SetHeader gives a block of headers in which the name stands once, as the first, with the
