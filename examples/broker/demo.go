@@ -119,7 +119,7 @@ func (d *demo) configure(operator, system string, accounts []string) error {
 	store, err := resolver.NewMemory(accounts...)
 	d.config = &config.Config{
 		Trust:    auth.Trust{Operators: []string{operator}, SystemAccount: system},
-		Accounts: config.Accounts{Store: store},
+		Accounts: config.Accounts{Memory: store},
 	}
 	return err
 }

@@ -79,8 +79,13 @@ func serve(ctx context.Context, r reload, addr string, say []string, out, logs i
 	for _, notice := range c.Notices {
 		log.Warn(notice)
 	}
+	from, err := open(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer from.close(log)
 	relay := new(broker.Relay)
-	authorizer, err := newAuthorizer(ctx, c, relay, log)
+	authorizer, err := newAuthorizer(ctx, c, from, relay, log)
 	if err != nil {
 		return err
 	}
@@ -93,7 +98,7 @@ func serve(ctx context.Context, r reload, addr string, say []string, out, logs i
 	if err != nil {
 		return err
 	}
-	r.authorizer, r.log = authorizer, log
+	r.authorizer, r.log, r.dir = authorizer, log, from.dir
 	defer r.follow(ctx)()
 	context.AfterFunc(ctx, server.Close)
 	for _, line := range say {
@@ -118,24 +123,30 @@ func logger(c *config.Config, w io.Writer) *slog.Logger {
 
 // newAuthorizer makes the one who decides. A system account that is configured
 // has to be there, as nats-server v2.15 server/server.go wants it, unless its
-// token may still come to a folder.
-func newAuthorizer(ctx context.Context, c *config.Config, relay *broker.Relay, log *slog.Logger) (*auth.Authorizer, error) {
-	a, err := auth.New(auth.Config{
-		Trust: c.Trust, Store: c.Accounts.Store, Resolver: c.Accounts.Resolver, Watch: c.Accounts.Watch,
-		ServerVersion: broker.Version, Cluster: c.Cluster, OnAccount: relay.Account, Logger: log,
-	})
+// token may still come.
+func newAuthorizer(ctx context.Context, c *config.Config, from sources, relay *broker.Relay, log *slog.Logger) (*auth.Authorizer, error) {
+	o := from.config(c)
+	o.ServerVersion, o.Cluster, o.OnAccount, o.Logger = broker.Version, c.Cluster, relay.Account, log
+	a, err := auth.New(o)
 	if err != nil {
 		return nil, err
 	}
-	if c.Trust.SystemAccount == "" {
-		return a, nil
+	look := func() error {
+		_, err := a.Account(ctx, c.Trust.SystemAccount)
+		if err != nil {
+			log.Warn("system account", "err", err)
+		}
+		return err
 	}
-	_, err = a.Account(ctx, c.Trust.SystemAccount)
-	if err != nil && c.Accounts.Store != nil && !operatorsTime(err) {
-		a.Close() //nolint:errcheck // documented to give nil
-		return nil, fmt.Errorf("system account: %w", err)
-	} else if err != nil {
-		log.Warn("system account", "err", err)
+	switch {
+	case c.Trust.SystemAccount == "":
+	case c.Accounts.Kind == config.URL:
+		go look() //nolint:errcheck // it has told, and nobody waits for it
+	default:
+		if err := look(); err != nil && c.Accounts.Kind == config.Memory && !operatorsTime(err) {
+			a.Close() //nolint:errcheck // documented to give nil
+			return nil, fmt.Errorf("system account: %w", err)
+		}
 	}
 	return a, nil
 }

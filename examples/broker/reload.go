@@ -14,6 +14,7 @@ import (
 	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/examples/broker/internal/config"
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/full"
 )
 
 // reload reads the configuration file again while the broker runs, and brings the
@@ -23,6 +24,7 @@ type reload struct {
 	file, data string         // as the flags say; no file: the demo, of which there is nothing to read
 	running    *config.Config // that the broker was started by
 	authorizer *auth.Authorizer
+	dir        *full.Store // nil: tokens are in no directory
 	log        *slog.Logger
 }
 
@@ -100,17 +102,25 @@ func (r reload) notes(next *config.Config) {
 }
 
 // accounts brings the accounts to what the file says: it applies the tokens that it
-// holds, and removes the accounts that it does not hold any more. With a folder
-// the accounts in force are looked up again, and what is not found goes.
+// holds, and removes the accounts that it does not hold any more. With a directory
+// it takes over what others have done there, and nothing goes that only the file does not
+// hold. An account server is asked for the accounts in force all the time.
 func (r reload) accounts(ctx context.Context, next *config.Config, t *tally) {
-	if folder := r.running.Folder(); folder != nil {
-		folder.Reload(next.Folder().Preload)
-		return
+	mode := resolver.Push
+	if r.dir != nil {
+		mode = resolver.Merge // a later one that was pushed stays
 	}
 	for _, key := range slices.Sorted(maps.Keys(next.Accounts.Preload)) {
-		r.apply(ctx, next.Accounts.Store, key, t)
+		r.apply(ctx, next.Accounts.Memory, key, mode, t)
 	}
-	for key, err := range r.running.Accounts.Store.Accounts(ctx) {
+	switch {
+	case r.dir != nil:
+		r.directory(ctx, t)
+		return
+	case r.running.Accounts.Kind != config.Memory:
+		return
+	}
+	for key, err := range r.running.Accounts.Memory.Accounts(ctx) {
 		if err != nil {
 			t.refuse("", err)
 			return
@@ -121,15 +131,34 @@ func (r reload) accounts(ctx context.Context, next *config.Config, t *tally) {
 	}
 }
 
+// directory reads the directory again. Accounts of which the file has gone, or which are not
+// in force, are left to those who watch the directory.
+func (r reload) directory(ctx context.Context, t *tally) {
+	changed, err := r.dir.Reload(ctx)
+	if err != nil {
+		t.refuse("", err)
+		return
+	}
+	for _, key := range changed {
+		_, there := r.authorizer.InForce(key)
+		if _, err := r.dir.Resolve(ctx, key); there && err == nil {
+			r.apply(ctx, r.dir, key, resolver.Push, t)
+		}
+	}
+}
+
 // apply takes one account's token out of what the file holds. One that is refused
 // leaves the account as it is (B4, B5).
-func (r reload) apply(ctx context.Context, from resolver.Resolver, key string, t *tally) {
+func (r reload) apply(ctx context.Context, from resolver.Resolver, key string, mode resolver.Mode, t *tally) {
 	token, err := from.Resolve(ctx, key)
 	if err != nil {
 		t.refuse(key, err) // nobody could use it, as the notices say
 		return
 	}
-	report, err := r.authorizer.Apply(ctx, token, resolver.Push)
+	report, err := r.authorizer.Apply(ctx, token, mode)
+	if mode == resolver.Merge && errors.Is(err, resolver.ErrRollback) {
+		return
+	}
 	if err != nil {
 		t.refuse(key, err)
 		return

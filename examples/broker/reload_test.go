@@ -82,10 +82,13 @@ func begin(t *testing.T, text string) *reloaded {
 	require.NoError(t, err)
 	r := &reloaded{t: t, log: &diary{}}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
-	a, err := newAuthorizer(t.Context(), c, new(broker.Relay), log)
+	from, err := open(t.Context(), c, log)
+	require.NoError(t, err)
+	t.Cleanup(func() { from.close(log) })
+	a, err := newAuthorizer(t.Context(), c, from, new(broker.Relay), log)
 	require.NoError(t, err)
 	t.Cleanup(func() { a.Close() })
-	r.reload = reload{file: file, running: c, authorizer: a, log: log}
+	r.reload = reload{file: file, running: c, authorizer: a, dir: from.dir, log: log}
 	return r
 }
 
@@ -130,7 +133,7 @@ func TestReloadMistakes(t *testing.T) {
 		{"the other one as well", base + "\nsystem_account: " + c.b.PublicKey(), "system_account"},
 		{"another operator's system account", chain{operator: other}.text(nil), "system_account"},
 		{"no system account in it", next.text(next.all()[1:]), "resolver_preload: system account"},
-		{"a folder", strings.Replace(base, "MEMORY", "{ type: full, dir: d }", 1), "resolver: folder"},
+		{"a folder", strings.Replace(base, "MEMORY", "{ type: full, dir: d }", 1), "resolver: full"},
 		{"a sentinel that is none", base + "\ndefault_sentinel: " + c.a.User("u").Token(), "Sentinel"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -210,9 +213,9 @@ func TestReloadFixed(t *testing.T) {
 	require.NotContains(t, r.with(c.text(c.all())), "not supported while running")
 }
 
-// TestReloadFolder: with a folder the accounts in force are looked up again, in
-// the folder and in what the file holds now.
-func TestReloadFolder(t *testing.T) {
+// TestReloadDirectory: what is written in the directory is taken over, and what the file
+// holds now where it is later.
+func TestReloadDirectory(t *testing.T) {
 	c := newChain(t)
 	dir := t.TempDir()
 	folder := func(accounts ...*authtest.Account) string {
@@ -227,9 +230,13 @@ func TestReloadFolder(t *testing.T) {
 	require.NoError(t, b.Err())
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, c.b.PublicKey()+".jwt"), []byte(c.b.Renew(authtest.Revoke("*", authtest.Now())).Token()), 0o600))
-	r.with(folder(c.sys))
+	log = r.with(folder(c.sys, c.a)) // an older token than the one that is there
+	require.NotContains(t, log, "refused=1")
 	wantOver(t, b)
 	require.Equal(t, auth.UserRevoked, reason(b.Err()))
+	view, ok := r.authorizer.InForce(c.a.PublicKey())
+	require.True(t, ok)
+	require.NotEmpty(t, view.Claims().Revocations)
 }
 
 // wantOver waits for the end of a session.

@@ -49,7 +49,6 @@ func TestConfigErrors(t *testing.T) {
 		{"a preload that is no account", base + "resolver_preload: { " + w.app.PublicKey() + ": " + w.operator.Token() + " }\n", []string{"resolver_preload"}},
 		{"a system account that nobody knows", base + "system_account: " + rogue.PublicKey() + "\n", []string{"system"}},
 		{"a system account that is no key", base + "system_account: SYS\n", []string{"system"}},
-		{"an account server", "operator: " + w.operator.Token() + "\nresolver: URL(http://127.0.0.1:1/accounts)\n", []string{"resolver", "not supported"}},
 		{"nothing", "", []string{"operator"}},
 	}
 	for _, tt := range tests {

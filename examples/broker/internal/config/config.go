@@ -58,7 +58,6 @@ type parser struct {
 	*Config
 	file, base string
 	resolver   bool              // the file has one
-	folder     string            // of a resolver with files; empty: memory
 	preload    map[string]string // account key -> token
 }
 

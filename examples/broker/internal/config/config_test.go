@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/natsauth/natsauth/auth/authtest"
 	"github.com/natsauth/natsauth/examples/broker/internal/config"
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/full"
 )
 
 // parse writes a file and reads it.
@@ -34,36 +34,71 @@ func memory(o *authtest.Operator, more ...string) string {
 func TestNSC(t *testing.T) {
 	const system = "AAQN2WXIGURBHPU5M3TBXINLP25DSVDEYJBDNT6Z7NX5Q4TAF4DW6PPX"
 	for _, tt := range []struct {
-		file    string
-		folder  bool
-		notices int
+		file string
+		want config.Accounts
 	}{
-		{"mem-resolver.conf", false, 0},
-		{"nats-resolver.conf", true, 1},
-		{"nats-resolver-cache.conf", true, 1},
+		{"mem-resolver.conf", config.Accounts{}},
+		{"nats-resolver.conf", config.Accounts{Kind: config.Full, Dir: "jwt", Interval: 2 * time.Minute, Timeout: 1900 * time.Millisecond}},
+		{"nats-resolver-cache.conf", config.Accounts{
+			Kind: config.Cache, Dir: "jwt", Interval: time.Minute, Timeout: 1900 * time.Millisecond, TTL: time.Hour,
+			Directory: full.Options{Delete: full.DeleteHard, Limit: 1000},
+		}},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
-			c, err := config.Parse(filepath.Join("testdata", tt.file), t.TempDir())
+			dir := t.TempDir()
+			c, err := config.Parse(filepath.Join("testdata", tt.file), dir)
 			require.NoError(t, err)
 			require.Len(t, c.Trust.Operators, 1)
 			require.Equal(t, system, c.Trust.SystemAccount)
-			require.Len(t, c.Notices, tt.notices)
-			require.Equal(t, tt.folder, c.Accounts.Resolver != nil)
-			require.Equal(t, tt.folder, c.Accounts.Store == nil)
-			token, err := source(c).Resolve(t.Context(), system)
+			require.Empty(t, c.Notices)
+			token, err := c.Accounts.Memory.Resolve(t.Context(), system)
 			require.NoError(t, err)
 			require.NotEmpty(t, token)
-			_, err = source(c).Resolve(t.Context(), "AAAA")
-			require.ErrorIs(t, err, resolver.ErrNotFound)
+			require.Contains(t, c.Accounts.Preload, system)
+			if tt.want.Dir != "" {
+				tt.want.Dir = filepath.Join(dir, tt.want.Dir)
+			}
+			tt.want.Memory, tt.want.Preload = c.Accounts.Memory, c.Accounts.Preload
+			require.Equal(t, tt.want, c.Accounts)
 		})
 	}
 }
 
-func source(c *config.Config) resolver.Resolver {
-	if c.Accounts.Store != nil {
-		return c.Accounts.Store
+// TestResolvers: where accounts may come from, and by which settings.
+func TestResolvers(t *testing.T) {
+	o := authtest.NewOperator(t)
+	base := config.Accounts{Memory: &resolver.Memory{}, Interval: time.Minute, Timeout: 1900 * time.Millisecond, Dir: "/d"}
+	with := func(edit func(*config.Accounts)) config.Accounts {
+		a := base
+		edit(&a)
+		return a
 	}
-	return c.Accounts.Resolver
+	for text, want := range map[string]config.Accounts{
+		"MEMORY": {Memory: base.Memory}, "{ type: mem }": {Memory: base.Memory},
+		"URL(http://x/jwt/v1/accounts/)":     {Memory: base.Memory, Kind: config.URL, URL: "http://x/jwt/v1/accounts/"},
+		"'URL( \"https://x/\" )'":            {Memory: base.Memory, Kind: config.URL, URL: "https://x/"},
+		"{ type: full, dir: /d }":            with(func(a *config.Accounts) { a.Kind = config.Full }),
+		"{ type: FULL, dir: /d, limit: 5 }":  with(func(a *config.Accounts) { a.Kind, a.Directory.Limit = config.Full, 5 }),
+		"{ type: full, dir: /d, limit: -5 }": with(func(a *config.Accounts) { a.Kind = config.Full }),
+		"{ type: full, dir: /d, allow_delete: true }": with(func(a *config.Accounts) {
+			a.Kind, a.Directory.Delete = config.Full, full.DeleteRename
+		}),
+		"{ type: full, dir: /d, allow_delete: true, hard_delete: true, interval: 5s, timeout: 2 }": with(func(a *config.Accounts) {
+			a.Kind, a.Directory.Delete, a.Interval, a.Timeout = config.Full, full.DeleteHard, 5*time.Second, 2*time.Second
+		}),
+		"{ type: full, dir: /d, allow_delete: true, hard_delete: false }": with(func(a *config.Accounts) {
+			a.Kind, a.Directory.Delete = config.Full, full.DeleteRename
+		}),
+		"{ type: cache, dir: /d, limit: 7, allow_delete: false }": with(func(a *config.Accounts) {
+			a.Kind, a.Directory.Limit, a.Directory.Delete = config.Cache, 7, full.DeleteHard
+		}),
+	} {
+		t.Run(text, func(t *testing.T) {
+			c, err := parse(t, "operator: "+o.Token()+"\nresolver: "+text)
+			require.NoError(t, err)
+			require.Equal(t, want, c.Accounts)
+		})
+	}
 }
 
 // TestKeys: each key that is heeded, and what it changes.
@@ -143,7 +178,10 @@ func TestMistakes(t *testing.T) {
 		{"nobody trusted", "resolver: MEMORY", "nobody is trusted"},
 		{"nothing", "", "nobody is trusted"},
 		{"no resolver", "operator: " + o.Token(), "resolver is needed"},
-		{"a URL resolver", "operator: " + o.Token() + "\nresolver: URL(http://localhost/jwt/v1/accounts/)", "server.conf:2: resolver: broker: a URL resolver is not supported"},
+		{"a URL that is none", "operator: " + o.Token() + "\nresolver: URL(localhost)", "server.conf:2: resolver: url: base is neither http nor https"},
+		{"no URL", "operator: " + o.Token() + "\nresolver: URL()", "server.conf:2: resolver: url: base"},
+		{"a URL and a preload", "operator: " + o.Token() + "\nresolver: URL(http://x)\nresolver_preload { " + o.Account("A").PublicKey() + ": " + o.Account("A").Token() + " }", "an account server is only read"},
+		{"a negative time", "operator: " + o.Token() + "\nresolver { type: full, dir: d, timeout: '-1s' }", "timeout: a duration is not negative"},
 		{"no such resolver", "operator: " + o.Token() + "\nresolver: FILE", `server.conf:2: resolver: "FILE" is not`},
 		{"no such file", "resolver: MEMORY\noperator: nowhere.jwt", "server.conf:2: operator: operator: "},
 		{"no operator token", "resolver: MEMORY\noperator: " + o.Account("A").Token(), "server.conf:2: operator: "},
@@ -232,7 +270,7 @@ func TestTrustedKeys(t *testing.T) {
 		c, err := parse(t, text)
 		require.NoError(t, err)
 		require.Equal(t, []string{key}, c.Trust.Keys)
-		require.NotNil(t, c.Accounts.Store)
+		require.NotNil(t, c.Accounts.Memory)
 	}
 }
 
@@ -260,60 +298,7 @@ func TestPreload(t *testing.T) {
 	for key, want := range map[string]error{
 		a.PublicKey(): nil, b.PublicKey(): resolver.ErrNotFound, o.Account("C").PublicKey(): resolver.ErrNotFound,
 	} {
-		_, err := c.Accounts.Store.Resolve(t.Context(), key)
+		_, err := c.Accounts.Memory.Resolve(t.Context(), key)
 		require.ErrorIs(t, err, want)
 	}
-}
-
-// TestFolder: the folder is asked for account keys and nothing else, and of two
-// tokens the later counts.
-func TestFolder(t *testing.T) {
-	o := authtest.NewOperator(t)
-	a, b, c, d := o.Account("A"), o.Account("B"), o.Account("C"), o.Account("D")
-	preload, err := resolver.NewMemory(a.Token(), b.Renew().Token(), c.Token())
-	require.NoError(t, err)
-	dir := t.TempDir()
-	file := func(name, text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	file(a.PublicKey()+".jwt", a.Renew().Token()+"\n")
-	file(b.PublicKey()+".jwt", b.Token())
-	file(d.PublicKey()+".jwt", d.Token())
-	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(dir), "secret.jwt"), []byte("secret"), 0o600))
-	f := &config.Folder{Path: dir, Preload: preload}
-	require.True(t, f.SystemBound())
-	for _, tt := range []struct {
-		name, account, want string
-		err                 error
-	}{
-		{"the file is later", a.PublicKey(), a.Renew().Token(), nil},
-		{"the preload is later", b.PublicKey(), b.Renew().Token(), nil},
-		{"only preloaded", c.PublicKey(), c.Token(), nil},
-		{"only a file", d.PublicKey(), d.Token(), nil},
-		{"neither", o.Account("E").PublicKey(), "", resolver.ErrNotFound},
-		{"a way out", "../secret", "", resolver.ErrNotFound},
-		{"nothing", "", "", resolver.ErrNotFound},
-		{"a user's key", a.User("u").PublicKey(), "", resolver.ErrNotFound},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := f.Resolve(context.Background(), tt.account)
-			require.ErrorIs(t, err, tt.err)
-			require.Equal(t, tt.want, got)
-		})
-	}
-}
-
-// TestFolderOutage: a folder that is not there has no tokens; one that cannot be
-// read is an outage, which is another answer.
-func TestFolderOutage(t *testing.T) {
-	key := authtest.NewOperator(t).Account("A").PublicKey()
-	f := &config.Folder{Path: filepath.Join(t.TempDir(), "nowhere"), Preload: &resolver.Memory{}}
-	_, err := f.Resolve(t.Context(), key)
-	require.ErrorIs(t, err, resolver.ErrNotFound)
-
-	f.Path = t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(f.Path, key+".jwt"), 0o700))
-	_, err = f.Resolve(t.Context(), key)
-	require.ErrorIs(t, err, resolver.ErrUnavailable)
-	require.NotErrorIs(t, err, resolver.ErrNotFound)
 }

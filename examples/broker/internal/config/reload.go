@@ -3,8 +3,6 @@ package config
 import (
 	"context"
 	"fmt"
-
-	"github.com/natsauth/natsauth/resolver"
 )
 
 // This file is about a file that is read again while the broker runs (F018).
@@ -17,38 +15,30 @@ func (c *Config) Replaces(running *Config) error {
 	switch system := c.Trust.SystemAccount; {
 	case system != running.Trust.SystemAccount:
 		return fmt.Errorf("config: system_account: %q in place of %q is not supported while running", system, running.Trust.SystemAccount)
-	case c.folder() != running.folder():
+	case c.resolver() != running.resolver():
 		return fmt.Errorf("config: resolver: %s in place of %s is not supported while running", c.resolver(), running.resolver())
-	case system == "" || c.Accounts.Store == nil:
+	case system == "" || c.Accounts.Kind != Memory:
 		return nil
 	default:
-		if _, err := c.Accounts.Store.Resolve(context.Background(), system); err != nil {
+		if _, err := c.Accounts.Memory.Resolve(context.Background(), system); err != nil {
 			return fmt.Errorf("config: resolver_preload: system account %q: %w", system, err)
 		}
 		return nil
 	}
 }
 
-// Folder gives the folder that account tokens are read from; nil: there is none.
-func (c *Config) Folder() *Folder {
-	f, _ := c.Accounts.Resolver.(*Folder)
-	return f
-}
-
-// folder is the path of it; empty: there is none.
-func (c *Config) folder() string {
-	if f := c.Folder(); f != nil {
-		return f.Path
-	}
-	return ""
-}
-
-// resolver names for people what accounts are looked up in.
+// resolver names for people what accounts are looked up in, by what cannot change.
 func (c *Config) resolver() string {
-	if path := c.folder(); path != "" {
-		return fmt.Sprintf("folder %q", path)
+	switch a := &c.Accounts; a.Kind {
+	case Full:
+		return fmt.Sprintf("full %q", a.Dir)
+	case Cache:
+		return fmt.Sprintf("cache %q", a.Dir)
+	case URL:
+		return "an account server"
+	default:
+		return "memory"
 	}
-	return "memory"
 }
 
 // fixed are the keys that count when the broker starts, and not again.
@@ -70,6 +60,7 @@ var fixed = []struct {
 	{"ping_interval", func(a, b *Config) bool { return a.PingInterval == b.PingInterval }},
 	{"ping_max", func(a, b *Config) bool { return a.PingMax == b.PingMax }},
 	{"debug", func(a, b *Config) bool { return a.Debug == b.Debug }},
+	{"resolver", func(a, b *Config) bool { return a.Accounts.settings() == b.Accounts.settings() }},
 }
 
 // Fixed lists the keys in which the configuration is another than the one that the
@@ -84,48 +75,7 @@ func (c *Config) Fixed(running *Config) []string {
 	return out
 }
 
-// preloaded is where to look beside the folder.
-func (f *Folder) preloaded() resolver.Resolver {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.next != nil {
-		return f.next
-	}
-	return f.Preload
-}
-
-// Reload takes over what the file holds now, and has whoever watches the folder
-// look at all accounts again. It does not wait for that.
-func (f *Folder) Reload(preload resolver.Resolver) {
-	f.mu.Lock()
-	f.next = preload
-	f.mu.Unlock()
-	select {
-	case f.signal() <- struct{}{}:
-	default: // one look is to come, and will see this too
-	}
-}
-
-// Watch tells changed after every [Folder.Reload] that any account may be another
-// now, until ctx ends; one that was before Watch is told too. Files that change in
-// between are noticed with the next Reload. There may be one watcher at a time. It
-// is a [resolver.Watcher].
-func (f *Folder) Watch(ctx context.Context, changed func(account string)) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("config: %w: %w", resolver.ErrUnavailable, context.Cause(ctx))
-		case <-f.signal():
-			changed("")
-		}
-	}
-}
-
-func (f *Folder) signal() chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.wake == nil {
-		f.wake = make(chan struct{}, 1)
-	}
-	return f.wake
+// settings are what is not said by resolver.
+func (a *Accounts) settings() [6]any {
+	return [6]any{a.Directory.Delete, a.Directory.Limit, a.Interval, a.Timeout, a.TTL, a.URL}
 }

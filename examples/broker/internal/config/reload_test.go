@@ -1,17 +1,14 @@
 package config_test
 
 import (
-	"context"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth/authtest"
 	"github.com/natsauth/natsauth/examples/broker/internal/config"
-	"github.com/natsauth/natsauth/resolver"
 )
 
 // TestFixed: every field of a configuration is one that a reload follows, or one
@@ -59,9 +56,11 @@ func TestReplaces(t *testing.T) {
 		{"the system account by name", preload(sys), preload(sys) + "\nsystem_account: " + sys.PublicKey(), ""},
 		{"another system account", preload(sys, a), preload(sys, a) + "\nsystem_account: " + a.PublicKey(), "config: system_account: "},
 		{"its token is gone", preload(sys, a), preload(a), "config: resolver_preload: system account"},
-		{"a folder", preload(sys), folder("a"), `config: resolver: folder "/a" in place of memory is not supported while running`},
-		{"no folder", folder("a"), preload(sys), `config: resolver: memory in place of folder "/a"`},
-		{"another folder", folder("a"), folder("b"), `config: resolver: folder "/b" in place of folder "/a"`},
+		{"a folder", preload(sys), folder("a"), `config: resolver: full "/a" in place of memory is not supported while running`},
+		{"no folder", folder("a"), preload(sys), `config: resolver: memory in place of full "/a"`},
+		{"another folder", folder("a"), folder("b"), `config: resolver: full "/b" in place of full "/a"`},
+		{"another kind", folder("a"), strings.Replace(folder("a"), "full", "cache", 1), `config: resolver: cache "/a" in place of full "/a"`},
+		{"an account server", preload(sys), "resolver: URL(http://x)", "an account server in place of memory"},
 		{"the same folder, which need not have the system account", folder("a"), folder("a"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,45 +75,5 @@ func TestReplaces(t *testing.T) {
 			}
 			require.ErrorContains(t, err, tt.want)
 		})
-	}
-}
-
-// TestFolderWatch: whoever watches is told of every reload, of one that was before
-// too, and looks in the new place then.
-func TestFolderWatch(t *testing.T) {
-	a := authtest.NewOperator(t).Account("A")
-	next, err := resolver.NewMemory(a.Token())
-	require.NoError(t, err)
-	f := &config.Folder{Path: t.TempDir(), Preload: &resolver.Memory{}}
-	_, err = f.Resolve(t.Context(), a.PublicKey())
-	require.ErrorIs(t, err, resolver.ErrNotFound)
-
-	f.Reload(next)
-	told, ended := make(chan string, 1), make(chan error, 1)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() { ended <- f.Watch(ctx, func(account string) { told <- account }) }()
-	require.Empty(t, within(t, told))
-	got, err := f.Resolve(t.Context(), a.PublicKey())
-	require.NoError(t, err)
-	require.Equal(t, a.Token(), got)
-
-	f.Reload(&resolver.Memory{})
-	require.Empty(t, within(t, told))
-	_, err = f.Resolve(t.Context(), a.PublicKey())
-	require.ErrorIs(t, err, resolver.ErrNotFound)
-	cancel()
-	require.ErrorIs(t, within(t, ended), context.Canceled)
-}
-
-// within waits for what has to come.
-func within[T any](t *testing.T, from <-chan T) T {
-	t.Helper()
-	select {
-	case got := <-from:
-		return got
-	case <-time.After(30 * time.Second):
-		require.Fail(t, "nothing comes")
-		panic("not reached")
 	}
 }

@@ -1,183 +1,165 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
+	"time"
 
 	"github.com/nats-io/jwt/v2"
 
 	"github.com/natsauth/natsauth/claims"
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/full"
+	"github.com/natsauth/natsauth/resolver/url"
 )
 
-// Accounts is where account tokens come from, in the words of auth.Config: one of
-// Store and Resolver is set. A resolver that keeps a folder and talks to other
-// nodes will take the place of [Folder] here.
+// Accounts says where account tokens come from. It opens nothing.
 type Accounts struct {
-	Store    resolver.Store
-	Resolver resolver.Resolver
-	Watch    []resolver.Watcher
-	// Preload is what the file holds itself: account key -> token. Those that
-	// nobody could use are here too, and not in Store.
+	Kind Kind
+	// Memory is what the file holds itself, but for what nobody could use; all of
+	// it is in Preload, account key -> token.
+	Memory  *resolver.Memory
 	Preload map[string]string
+
+	Dir       string       // of Full and Cache
+	Directory full.Options // likewise
+	Interval  time.Duration
+	Timeout   time.Duration // of a look-up among peers
+	TTL       time.Duration // of Cache; 0: as long as the token lasts
+	URL       string
 }
 
-// Folder is a folder of account tokens, `<KEY>.jwt` each, that is only read. An
-// account that it does not have is looked for among Preload; of two tokens for
-// one account the one that was issued later counts (F016). It may be used by
-// several goroutines.
-type Folder struct {
-	Path    string
-	Preload resolver.Resolver // until [Folder.Reload]
+// Kind is how account tokens are found.
+type Kind uint8
 
-	mu   sync.Mutex
-	next resolver.Resolver // guarded by mu; in place of Preload; nil: there was no reload
-	wake chan struct{}     // guarded by mu; made when it is first needed
-}
+// The kinds.
+const (
+	Memory Kind = iota // what the file holds
+	Full               // a directory that syncs with others over NATS
+	Cache              // a directory of what was asked for
+	URL                // an account server
+)
 
-// SystemBound says that a folder wants a system account: tokens will be pushed
-// through it.
-func (f *Folder) SystemBound() bool { return true }
-
-// Resolve gives the token of an account.
-func (f *Folder) Resolve(ctx context.Context, account string) (string, error) {
-	filed, err := f.read(account)
-	if err != nil && !errors.Is(err, resolver.ErrNotFound) {
-		return "", err
-	}
-	loaded, lost := f.preloaded().Resolve(ctx, account)
-	switch {
-	case lost != nil:
-		return filed, err
-	case err != nil:
-		return loaded, nil
-	}
-	return later(filed, loaded), nil
-}
-
-// read reads one file. Whatever is no account key never becomes a name, and no
-// name leads out of the folder.
-func (f *Folder) read(account string) (string, error) {
-	if !claims.IsAccountKey(account) {
-		return "", resolver.ErrNotFound
-	}
-	root, err := os.OpenRoot(f.Path)
-	if err != nil {
-		return "", missing(err)
-	}
-	defer root.Close() //nolint:errcheck // nothing was written
-	file, err := root.Open(account + ".jwt")
-	if err != nil {
-		return "", missing(err)
-	}
-	defer file.Close() //nolint:errcheck // nothing was written
-	raw, err := io.ReadAll(io.LimitReader(file, claims.MaxTokenSize+1))
-	if err != nil {
-		return "", missing(err)
-	}
-	return strings.TrimSpace(string(raw)), nil
-}
-
-// missing keeps the two answers apart: there is none, and nobody knows.
-func missing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return resolver.ErrNotFound
-	}
-	return fmt.Errorf("config: %w: %w", resolver.ErrUnavailable, err)
-}
-
-func later(a, b string) string {
-	x, errX := claims.ParseAccount(a)
-	y, errY := claims.ParseAccount(b)
-	if errX == nil && errY == nil && y.IssuedAt > x.IssuedAt {
-		return b
-	}
-	return a
-}
+// The defaults of a directory, those of nats-server v2.15 server/opts.go and
+// server/accounts.go.
+const (
+	defaultInterval   = time.Minute
+	defaultTimeout    = 1900 * time.Millisecond
+	defaultCacheLimit = 1000
+)
 
 var (
 	memoryResolver = regexp.MustCompile(`(?i)MEM`)
-	urlResolver    = regexp.MustCompile(`(?i)URL`)
+	urlResolver    = regexp.MustCompile(`(?i)URL(?:\(\s*"?([^\s")]*)"?\s*\))?`)
 )
 
-// resolvers reads MEMORY, or a block with a type.
+// resolvers reads MEMORY, URL(...), or a block with a type.
 func resolvers(p *parser, v value) error {
 	p.resolver = true
 	if block, err := v.block(); err == nil {
-		return p.folderResolver(block)
+		return p.directoryResolver(block)
 	}
 	s, err := v.text()
 	if err != nil {
 		return err
 	}
-	switch {
-	case memoryResolver.MatchString(s):
+	if memoryResolver.MatchString(s) {
 		return nil
-	case urlResolver.MatchString(s):
-		return errors.New("broker: a URL resolver is not supported")
 	}
-	return fmt.Errorf("%q is not MEMORY, nor a block with type full or cache", s)
+	if m := urlResolver.FindStringSubmatch(s); m != nil {
+		p.Accounts.Kind, p.Accounts.URL = URL, m[1]
+		if _, err := url.New(m[1], url.Options{}); err != nil {
+			return err
+		}
+		return nil
+	}
+	return fmt.Errorf("%q is not MEMORY, URL(...), nor a block with type full or cache", s)
 }
 
-// folderKeys are what a resolver's block may hold beside type and dir, and
-// whether full and cache take it. None of them matters to a folder that is only
-// read.
-var folderKeys = map[string]struct {
+// directoryKeys are what a resolver's block may hold beside type and dir: whether full
+// and cache take it, and where it goes.
+var directoryKeys = map[string]struct {
 	full, cache bool
-	check       func(value) error
+	set         func(*Accounts, value) error
 }{
-	"allow_delete": {true, false, isFlag},
-	"hard_delete":  {true, false, isFlag},
-	"interval":     {true, false, isSpan},
-	"ttl":          {false, true, isSpan},
-	"limit":        {true, true, isNumber},
-	"timeout":      {true, true, isSpan},
+	"allow_delete": {true, false, func(a *Accounts, v value) error {
+		yes, err := v.flag()
+		if yes && a.Directory.Delete == full.DeleteOff {
+			a.Directory.Delete = full.DeleteRename
+		}
+		return err
+	}},
+	"hard_delete": {true, false, func(a *Accounts, v value) error {
+		yes, err := v.flag()
+		if yes {
+			a.Directory.Delete = full.DeleteHard
+		}
+		return err
+	}},
+	"interval": {true, false, spanOf(func(a *Accounts) *time.Duration { return &a.Interval })},
+	"ttl":      {false, true, spanOf(func(a *Accounts) *time.Duration { return &a.TTL })},
+	"timeout":  {true, true, spanOf(func(a *Accounts) *time.Duration { return &a.Timeout })},
+	"limit": {true, true, func(a *Accounts, v value) error {
+		n, err := v.number()
+		a.Directory.Limit = max(n, 0)
+		return err
+	}},
 }
 
-func isFlag(v value) error   { _, err := v.flag(); return err }
-func isSpan(v value) error   { _, err := v.span(); return err }
-func isNumber(v value) error { _, err := v.number(); return err }
+func isFlag(v value) error { _, err := v.flag(); return err }
 
-func (p *parser) folderResolver(block map[string]any) error {
+func spanOf(field func(*Accounts) *time.Duration) func(*Accounts, value) error {
+	return func(a *Accounts, v value) error {
+		d, err := v.span()
+		if err == nil && d < 0 {
+			err = errors.New("a duration is not negative")
+		}
+		*field(a) = d
+		return err
+	}
+}
+
+func (p *parser) directoryResolver(block map[string]any) error {
 	kind, err := optional(block, "type")
 	if err != nil {
 		return err
 	}
-	kind = strings.ToLower(kind)
-	switch kind {
+	switch kind = strings.ToLower(kind); kind {
 	case "mem", "memory":
 		return nil
-	case "full", "cache":
+	case "full":
+		p.Accounts.Kind = Full
+	case "cache":
+		p.Accounts.Kind = Cache
 	default:
 		return fmt.Errorf("type %q is not full, cache or memory", kind)
 	}
-	if err := folderOptions(block, kind); err != nil {
+	if err := p.directoryOptions(block, kind); err != nil {
 		return err
 	}
-	return p.useFolder(block, kind)
+	return p.useDirectory(block)
 }
 
-// folderOptions checks the rest of the block, as nats-server v2.15 server/opts.go
+// directoryOptions takes the rest of the block, as nats-server v2.15 server/opts.go
 // does.
-func folderOptions(block map[string]any, kind string) error {
-	for name, raw := range block {
+func (p *parser) directoryOptions(block map[string]any, kind string) error {
+	a := &p.Accounts
+	for _, name := range sortedKeys(block) {
 		if name == "type" || name == "dir" {
 			continue
 		}
-		k, ok := folderKeys[name]
+		k, ok := directoryKeys[name]
 		if !ok {
 			return fmt.Errorf("unknown key %q", name)
 		}
-		v := read(raw)
-		if err := k.check(v); err != nil {
+		v := read(block[name])
+		if err := k.set(a, v); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if takes := kind == "full" && k.full || kind == "cache" && k.cache; !takes && v.of != false {
@@ -187,20 +169,23 @@ func folderOptions(block map[string]any, kind string) error {
 	if _, hard := block["hard_delete"]; hard && read(block["allow_delete"]).of != true {
 		return errors.New("hard_delete needs allow_delete")
 	}
+	if a.Kind == Cache {
+		a.Directory.Delete = full.DeleteHard // what is asked for comes back
+		a.Directory.Limit = cmp.Or(a.Directory.Limit, defaultCacheLimit)
+	}
+	a.Interval, a.Timeout = cmp.Or(a.Interval, defaultInterval), cmp.Or(a.Timeout, defaultTimeout)
 	return nil
 }
 
-func (p *parser) useFolder(block map[string]any, kind string) error {
+func (p *parser) useDirectory(block map[string]any) error {
 	dir, err := optional(block, "dir")
 	if err != nil || dir == "" {
 		return errors.New("dir: a folder is needed")
 	}
-	p.folder = p.path(dir)
-	if info, err := os.Stat(p.folder); err == nil && !info.IsDir() {
-		return fmt.Errorf("dir: %q is no folder", p.folder)
+	p.Accounts.Dir = p.path(dir)
+	if info, err := os.Stat(p.Accounts.Dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("dir: %q is no folder", p.Accounts.Dir)
 	}
-	p.Notices = append(p.Notices, fmt.Sprintf(
-		"resolver %s: tokens are read from %s; pushes are not served yet, and nothing is written there", kind, p.folder))
 	return nil
 }
 
@@ -233,20 +218,16 @@ func preloads(p *parser, v value) error {
 	return nil
 }
 
-// accounts makes the place where account tokens come from.
+// accounts takes what the file holds itself. With an account server it holds nothing.
 func (p *parser) accounts() error {
-	memory := &resolver.Memory{}
+	if p.Accounts.Kind == URL && len(p.preload) > 0 {
+		return fmt.Errorf("config: %s: resolver_preload: an account server is only read", p.file)
+	}
+	p.Accounts.Memory, p.Accounts.Preload = &resolver.Memory{}, p.preload
 	for _, key := range sortedKeys(p.preload) {
-		if err := p.load(memory, key, p.preload[key]); err != nil {
+		if err := p.load(p.Accounts.Memory, key, p.preload[key]); err != nil {
 			return err
 		}
-	}
-	p.Accounts.Preload = p.preload
-	if p.folder != "" {
-		f := &Folder{Path: p.folder, Preload: memory}
-		p.Accounts.Resolver, p.Accounts.Watch = f, []resolver.Watcher{f}
-	} else {
-		p.Accounts.Store = memory
 	}
 	return nil
 }
@@ -266,7 +247,7 @@ func (p *parser) load(memory *resolver.Memory, key, token string) error {
 	return err
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[T any](m map[string]T) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
 		out = append(out, k)

@@ -1,0 +1,412 @@
+package full_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/full"
+	"github.com/natsauth/natsauth/resolver/resolvertest"
+)
+
+// write puts a file into a directory as somebody else.
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o640))
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	require.NoError(t, err)
+	return string(data)
+}
+
+// names are the files of a directory that are not the store's own.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(dir, "[^.]*"))
+	require.NoError(t, err)
+	for i := range list {
+		list[i] = filepath.Base(list[i])
+	}
+	return list
+}
+
+// TestB4AcrossARestart: marks of deleted accounts last.
+func TestB4AcrossARestart(t *testing.T) {
+	for _, o := range []full.Options{{Delete: full.DeleteHard}, {Delete: full.DeleteRename, Sharded: true}} {
+		dirs := make(map[resolver.Store]string)
+		opened := func(t *testing.T, dir string) *full.Store {
+			s := open(t, dir, o)
+			dirs[s] = dir
+			return s
+		}
+		resolvertest.Remembers(t,
+			func(t *testing.T, tokens ...string) resolver.Resolver {
+				s := opened(t, t.TempDir())
+				save(t, s, tokens...)
+				return s
+			},
+			func(t *testing.T, s resolver.Store) resolver.Store {
+				require.NoError(t, s.(*full.Store).Close())
+				return opened(t, dirs[s])
+			})
+	}
+}
+
+// TestF108Files: where the files are, and what is in them.
+func TestF108Files(t *testing.T) {
+	key, token := resolvertest.Account(t, 1), resolvertest.Token(t, 1, 100)
+	for name, o := range map[string]full.Options{key + ".jwt": {}, key[len(key)-2:] + "/" + key + ".jwt": {Sharded: true}} {
+		dir := filepath.Join(t.TempDir(), "made", "for it")
+		s := open(t, dir, o)
+		save(t, s, resolvertest.Respelt(token))
+		require.Equal(t, token, read(t, dir, name))
+		info, err := os.Stat(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o137, "nobody else may write or run it")
+	}
+}
+
+// TestF111Deleting: what becomes of the file.
+func TestF111Deleting(t *testing.T) {
+	key, token := resolvertest.Account(t, 1), resolvertest.Token(t, 1, 100)
+	for _, row := range []struct {
+		name string
+		mode full.DeleteMode
+		want []string
+		err  error
+	}{
+		{"off", full.DeleteOff, []string{key + ".jwt"}, full.ErrDelete},
+		{"rename", full.DeleteRename, []string{key + ".jwt.deleted"}, nil},
+		{"hard", full.DeleteHard, nil, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, full.Options{Delete: row.mode})
+			save(t, s, token)
+			require.ErrorIs(t, s.Delete(t.Context(), key), row.err)
+			require.Equal(t, row.want, names(t, dir))
+			if row.mode != full.DeleteRename {
+				return
+			}
+			require.NoError(t, os.Rename(filepath.Join(dir, key+".jwt.deleted"), filepath.Join(dir, key+".jwt")))
+			changed, err := s.Reload(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []string{key}, changed)
+			resolvertest.Holds(t, s, token)
+		})
+	}
+	_, err := full.Open(t.TempDir(), full.Options{Delete: full.DeleteHard + 1})
+	require.Error(t, err)
+}
+
+// TestLimit: one account more than there may be is refused, and no other token.
+func TestLimit(t *testing.T) {
+	s := open(t, t.TempDir(), full.Options{Limit: 2, Delete: full.DeleteHard})
+	save(t, s, resolvertest.Token(t, 1, 100), resolvertest.Token(t, 2, 100))
+	_, err := s.Save(t.Context(), resolvertest.Token(t, 3, 100), resolver.Push)
+	require.ErrorIs(t, err, resolver.ErrFull)
+	save(t, s, resolvertest.Token(t, 2, 101))
+	resolvertest.Holds(t, s, resolvertest.Token(t, 1, 100), resolvertest.Token(t, 2, 101))
+	require.NoError(t, s.Delete(t.Context(), resolvertest.Account(t, 1)))
+	save(t, s, resolvertest.Token(t, 3, 100))
+	resolvertest.Holds(t, s, resolvertest.Token(t, 2, 101), resolvertest.Token(t, 3, 100))
+	for _, o := range []full.Options{{Limit: -1}, {Rescan: -1}} {
+		_, err := full.Open(t.TempDir(), o)
+		require.Error(t, err)
+	}
+}
+
+// TestExpiry: a token is there until its time is over, and not from then on, also for who opens the directory then.
+func TestExpiry(t *testing.T) {
+	for _, mode := range []full.DeleteMode{full.DeleteOff, full.DeleteRename, full.DeleteHard} {
+		for _, closed := range []bool{false, true} {
+			var now atomic.Int64
+			now.Store(1000)
+			o := full.Options{Delete: mode, Clock: func() time.Time { return time.Unix(now.Load(), 0) }}
+			dir := t.TempDir()
+			s := open(t, dir, o)
+			ends, stays := resolvertest.Token(t, 1, 100, resolvertest.Expires(2000)), resolvertest.Token(t, 2, 100)
+			far := resolvertest.Token(t, 3, 100, resolvertest.Expires(1<<40))
+			save(t, s, ends, stays, far)
+			at := func(second int64) *full.Store {
+				now.Store(second)
+				if closed {
+					require.NoError(t, s.Close())
+					s = open(t, dir, o)
+				}
+				return s
+			}
+			resolvertest.Holds(t, at(1999), ends, stays, far)
+			resolvertest.Holds(t, at(2000), stays, far)
+			_, err := s.Resolve(t.Context(), resolvertest.Account(t, 1))
+			require.ErrorIs(t, err, resolver.ErrNotFound)
+			_, err = s.Save(t.Context(), resolvertest.Token(t, 1, 99), resolver.Push)
+			require.ErrorIs(t, err, resolver.ErrRollback)
+			require.Equal(t, mode == full.DeleteRename, slices.Contains(names(t, dir), resolvertest.Account(t, 1)+".jwt.deleted"))
+			resolvertest.Holds(t, at(1<<33), stays, far)
+		}
+	}
+}
+
+// TestFaultyFiles: what is no token is set aside, told by name, and never lost; everything else is there.
+func TestFaultyFiles(t *testing.T) {
+	key, token := resolvertest.Account(t, 1), resolvertest.Token(t, 1, 100)
+	good := resolvertest.Token(t, 2, 100)
+	name := key + ".jwt"
+	for what, text := range map[string]string{
+		"empty": "", "cut": token[:len(token)-1], "one bit": token[:200] + "x" + token[201:], "another account's": good,
+		"a page": "<html>", "too long": token + string(make([]byte, 1<<20)), "zeros": string(make([]byte, 1000)),
+	} {
+		for _, running := range []bool{false, true} {
+			t.Run(what, func(t *testing.T) {
+				dir := t.TempDir()
+				write(t, dir, resolvertest.Account(t, 2)+".jwt", good)
+				if running {
+					write(t, dir, name, token)
+				} else {
+					write(t, dir, name, text)
+				}
+				s := open(t, dir, full.Options{})
+				if running {
+					resolvertest.Holds(t, s, token, good)
+					write(t, dir, name, text)
+				}
+				_, err := s.Resolve(t.Context(), key)
+				require.ErrorIs(t, err, full.ErrFault)
+				require.ErrorIs(t, err, resolver.ErrUnavailable)
+				require.NotErrorIs(t, err, resolver.ErrNotFound)
+				resolvertest.Holds(t, s, good)
+				faults := s.Faults()
+				require.Len(t, faults, 1)
+				require.Equal(t, name, faults[0].File)
+				require.ErrorIs(t, faults[0].Err, full.ErrFault)
+				require.Equal(t, text, read(t, dir, name))
+
+				save(t, s, token)
+				resolvertest.Holds(t, s, token, good)
+				require.Empty(t, s.Faults())
+				require.Equal(t, text, read(t, dir, name+".aside"))
+			})
+		}
+	}
+}
+
+// TestForeignFiles are left alone.
+func TestForeignFiles(t *testing.T) {
+	dir := t.TempDir()
+	key, token := resolvertest.Account(t, 1), resolvertest.Token(t, 1, 100)
+	files := map[string]bool{ // whether it is a fault
+		"operator.jwt": true, "x.jwt": true, resolvertest.Operator(t) + ".jwt": true, key[len(key)-2:] + "/" + key + ".jwt": true,
+		"notes.txt": false, key + ".jwt.deleted": false, key + ".jwt.aside": false, ".hidden/x.jwt": false,
+	}
+	for name := range files {
+		write(t, dir, name, token)
+	}
+	write(t, dir, "."+key+".jwt1234", token[:10])
+	s := open(t, dir, full.Options{})
+	resolvertest.Holds(t, s)
+	var got []string
+	for _, f := range s.Faults() {
+		got = append(got, f.File)
+	}
+	for name, fault := range files {
+		require.Equal(t, fault, slices.Contains(got, name), name)
+		require.Equal(t, token, read(t, dir, name))
+	}
+	require.NoFileExists(t, filepath.Join(dir, "."+key+".jwt1234"), "what a write left behind that did not come to its end")
+	require.NoError(t, os.Remove(filepath.Join(dir, "x.jwt")))
+	_, err := s.Reload(t.Context())
+	require.NoError(t, err)
+	require.Len(t, s.Faults(), 3)
+}
+
+// TestF112OthersWriteThere: what others do in the directory is seen when the account is asked for, and by Reload; the
+// hash is that of what is there.
+func TestF112OthersWriteThere(t *testing.T) {
+	file := func(n int) string { return resolvertest.Account(t, n) + ".jwt" }
+	lesser, greater := resolvertest.Twins(t, 1, 100)
+	for _, row := range []struct {
+		name    string
+		does    func(t *testing.T, dir string)
+		want    []string
+		changed bool
+	}{
+		{"nothing", func(*testing.T, string) {}, []string{greater}, false},
+		{"the same, later", func(t *testing.T, dir string) { write(t, dir, file(1), greater) }, []string{greater}, false},
+		{"the same in another spelling", func(t *testing.T, dir string) { write(t, dir, file(1), greater+"\n") }, []string{greater}, false},
+		{"another token", func(t *testing.T, dir string) { write(t, dir, file(1), lesser) }, []string{lesser}, true},
+		{"an older one", func(t *testing.T, dir string) { write(t, dir, file(1), resolvertest.Token(t, 1, 50)) }, []string{resolvertest.Token(t, 1, 50)}, true},
+		{"none", func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, file(1)))) }, nil, true},
+	} {
+		for _, asked := range []bool{true, false} {
+			t.Run(row.name, func(t *testing.T) {
+				dir := t.TempDir()
+				s := open(t, dir, full.Options{})
+				save(t, s, greater)
+				row.does(t, dir)
+				if asked {
+					token, err := s.Resolve(t.Context(), resolvertest.Account(t, 1))
+					if row.want == nil {
+						require.ErrorIs(t, err, resolver.ErrNotFound)
+					} else {
+						require.NoError(t, err)
+						require.Equal(t, row.want[0], token)
+					}
+				} else {
+					changed, err := s.Reload(t.Context())
+					require.NoError(t, err)
+					require.Equal(t, row.changed, len(changed) == 1)
+				}
+				resolvertest.Holds(t, s, row.want...)
+			})
+		}
+	}
+	t.Run("one that is new", func(t *testing.T) {
+		dir := t.TempDir()
+		s := open(t, dir, full.Options{})
+		write(t, dir, file(1), greater)
+		write(t, dir, file(2), resolvertest.Token(t, 2, 1))
+		got, err := s.Resolve(t.Context(), resolvertest.Account(t, 1))
+		require.NoError(t, err)
+		require.Equal(t, greater, got)
+		resolvertest.Holds(t, s, greater)
+		changed, err := s.Reload(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{resolvertest.Account(t, 2)}, changed)
+		resolvertest.Holds(t, s, greater, resolvertest.Token(t, 2, 1))
+	})
+}
+
+// TestWatch tells what others write: at once where it is asked for, and each Rescan.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s, err := full.Open(dir, full.Options{Rescan: time.Hour})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		told, ended := make(chan string, 10), make(chan error, 1)
+		go func() { ended <- s.Watch(ctx, func(account string) { told <- account }) }()
+		require.Empty(t, <-told)
+		save(t, s, resolvertest.Token(t, 1, 100))
+		write(t, dir, resolvertest.Account(t, 2)+".jwt", resolvertest.Token(t, 2, 100))
+		write(t, dir, resolvertest.Account(t, 3)+".jwt", resolvertest.Token(t, 3, 100))
+		synctest.Wait()
+		require.Empty(t, told)
+		_, err = s.Resolve(t.Context(), resolvertest.Account(t, 2))
+		require.NoError(t, err)
+		require.Equal(t, resolvertest.Account(t, 2), <-told)
+		began := time.Now()
+		require.Equal(t, resolvertest.Account(t, 3), <-told)
+		require.Equal(t, time.Hour, time.Since(began))
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+
+		go func() { ended <- s.Watch(t.Context(), func(account string) { told <- account }) }()
+		require.Empty(t, <-told)
+		require.NoError(t, s.Close())
+		require.ErrorIs(t, <-ended, full.ErrClosed)
+		require.Empty(t, told)
+	})
+}
+
+// TestInUse: a directory is one store's.
+func TestInUse(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, full.Options{})
+	_, err := full.Open(dir, full.Options{})
+	require.ErrorIs(t, err, full.ErrInUse)
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	open(t, dir, full.Options{})
+}
+
+// TestUnusable: stores that are none, and that are none any more.
+func TestUnusable(t *testing.T) {
+	closed := open(t, t.TempDir(), full.Options{Delete: full.DeleteHard})
+	require.NoError(t, closed.Close())
+	for _, s := range []*full.Store{nil, {}, closed} {
+		_, resolving := s.Resolve(t.Context(), resolvertest.Account(t, 1))
+		changed, saving := s.Save(t.Context(), resolvertest.Token(t, 1, 1), resolver.Push)
+		require.False(t, changed)
+		_, hashing := s.Hash(t.Context())
+		_, reloading := s.Reload(t.Context())
+		errs := []error{resolving, saving, hashing, reloading, s.Delete(t.Context(), resolvertest.Account(t, 1)), s.Watch(t.Context(), nil)}
+		for _, err := range s.Accounts(t.Context()) {
+			errs = append(errs, err)
+		}
+		for _, err := range s.Tokens(t.Context()) {
+			errs = append(errs, err)
+		}
+		require.Len(t, errs, 8)
+		for _, err := range errs {
+			require.ErrorIs(t, err, resolver.ErrUnavailable)
+			require.Equal(t, s == closed, err != nil && s == closed && closedBy(err))
+		}
+		require.NoError(t, s.Close())
+	}
+	_, err := full.Open("", full.Options{})
+	require.Error(t, err)
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, filepath.Dir(file), "file", "")
+	_, err = full.Open(file, full.Options{})
+	require.Error(t, err)
+}
+
+func closedBy(err error) bool { return errors.Is(err, full.ErrClosed) }
+
+// TestTokens gives what asking for each comes to.
+func TestTokens(t *testing.T) {
+	const accounts = 600
+	dir := t.TempDir()
+	s := open(t, dir, full.Options{Delete: full.DeleteHard})
+	want := make(map[string]string)
+	for n := range accounts {
+		token := resolvertest.Token(t, n, 100)
+		want[resolvertest.Account(t, n)] = token
+		write(t, dir, resolvertest.Account(t, n)+".jwt", token)
+	}
+	_, err := s.Reload(t.Context())
+	require.NoError(t, err)
+	var got []string
+	for token, err := range s.Tokens(t.Context()) {
+		require.NoError(t, err)
+		got = append(got, token)
+		if len(got) == 1 { // what goes in the meantime is left out
+			last := slices.Sorted(maps.Keys(want))[accounts-1]
+			require.NoError(t, s.Delete(t.Context(), last))
+			delete(want, last)
+			middle := slices.Sorted(maps.Keys(want))[accounts/2]
+			write(t, dir, middle+".jwt", "no token")
+			delete(want, middle)
+		}
+	}
+	i := 0
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		require.Equal(t, want[key], got[i])
+		i++
+	}
+	require.Len(t, got, i)
+	for range s.Tokens(t.Context()) {
+		break
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for token, err := range s.Tokens(ctx) {
+		require.Empty(t, token)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}

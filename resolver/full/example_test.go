@@ -1,0 +1,50 @@
+package full_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/full"
+	"github.com/natsauth/natsauth/resolver/resolvertest"
+)
+
+// A directory of account tokens, over a restart.
+func ExampleOpen() {
+	t := new(testing.B) // for the tokens of the example
+	dir, err := os.MkdirTemp("", "natsauth")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+
+	store, err := full.Open(dir, full.Options{Delete: full.DeleteRename})
+	if err != nil {
+		panic(err)
+	}
+	changed, err := store.Save(ctx, resolvertest.Token(t, 1, 100), resolver.Push)
+	fmt.Println("saved:", changed, err)
+	if err := store.Close(); err != nil {
+		panic(err)
+	}
+
+	store, err = full.Open(dir, full.Options{Delete: full.DeleteRename})
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+	_, err = store.Resolve(ctx, resolvertest.Account(t, 1))
+	fmt.Println("found:", err == nil)
+	_, err = store.Save(ctx, resolvertest.Token(t, 1, 99), resolver.Push)
+	fmt.Println("an older one is a rollback:", errors.Is(err, resolver.ErrRollback))
+	fmt.Println("set aside:", len(store.Faults()))
+	// Output:
+	// saved: true <nil>
+	// found: true
+	// an older one is a rollback: true
+	// set aside: 0
+}

@@ -1,0 +1,198 @@
+package full
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"iter"
+	"math"
+	"slices"
+)
+
+// entry is what the index knows of an account's file.
+type entry struct {
+	key     rawKey
+	sum     [sha256.Size]byte // of the token in canonical spelling
+	expires int64             // seconds since 1970; 0: never
+	size    int64             // of the file
+	changed int64             // the file's time, in ns since 1970; 0: not to be believed
+}
+
+// record is an entry as it is held in memory, where there may be millions: the rest is in the index on disk. Half of a
+// sum is enough to tell whether a token is the one that is held.
+type record struct {
+	key     rawKey
+	sum     [sumSize]byte
+	expires [4]byte // seconds since 1970, as far as they go
+}
+
+const sumSize = 16
+
+func (e *entry) record() record {
+	r := record{key: e.key, sum: [sumSize]byte(e.sum[:])}
+	binary.LittleEndian.PutUint32(r.expires[:], uint32(min(max(e.expires, 0), math.MaxUint32)))
+	return r
+}
+
+// due says whether the token's time is over; one of after 2106 is not.
+func (r *record) due(now int64) bool {
+	at := r.end()
+	return at != 0 && at != math.MaxUint32 && at <= now
+}
+
+func (r *record) end() int64 { return int64(binary.LittleEndian.Uint32(r.expires[:])) }
+
+// is says whether a token in canonical spelling is the one that is held, by its sum.
+func (r *record) is(sum [sha256.Size]byte) bool { return r.sum == [sumSize]byte(sum[:]) }
+
+// index knows which accounts have a token. What changed since it was written to the disk is in recent.
+type index struct {
+	base   []record          // by key; what is on the disk, in its order
+	recent map[rawKey]*entry // nil: not there any more
+	count  int
+	hash   [sha256.Size]byte
+	next   int64 // no token's time is over before; 0: none's ever is
+}
+
+// newIndex makes an index of entries, which are in order.
+func newIndex(entries []entry) *index {
+	x := &index{base: make([]record, len(entries)), recent: make(map[rawKey]*entry), count: len(entries)}
+	for i := range entries {
+		x.base[i] = entries[i].record()
+		x.mix(entries[i].sum)
+		x.await(&x.base[i])
+	}
+	return x
+}
+
+// mix adds a sum to the hash, or takes it out.
+func (x *index) mix(sum [sha256.Size]byte) {
+	for i := range x.hash {
+		x.hash[i] ^= sum[i]
+	}
+}
+
+// await remembers the first end.
+func (x *index) await(r *record) {
+	if at := r.end(); at != 0 && (x.next == 0 || at < x.next) {
+		x.next = at
+	}
+}
+
+func (x *index) get(k rawKey) (record, bool) {
+	if e, ok := x.recent[k]; ok {
+		if e == nil {
+			return record{}, false
+		}
+		return e.record(), true
+	}
+	i, ok := slices.BinarySearchFunc(x.base, k, func(r record, k rawKey) int { return bytes.Compare(r.key[:], k[:]) })
+	if !ok {
+		return record{}, false
+	}
+	return x.base[i], true
+}
+
+// put takes an entry in, in place of one whose token had the sum was; nil: there was none.
+func (x *index) put(e entry, was *[sha256.Size]byte) {
+	x.out(was)
+	x.mix(e.sum)
+	x.recent[e.key] = &e
+	x.count++
+	r := e.record()
+	x.await(&r)
+}
+
+// drop takes an entry out.
+func (x *index) drop(k rawKey, was *[sha256.Size]byte) {
+	x.out(was)
+	x.recent[k] = nil
+}
+
+func (x *index) out(was *[sha256.Size]byte) {
+	if was != nil {
+		x.mix(*was)
+		x.count--
+	}
+}
+
+// all gives every record, in no order.
+func (x *index) all() iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for _, r := range x.base {
+			if _, changed := x.recent[r.key]; !changed && !yield(r) {
+				return
+			}
+		}
+		for _, e := range x.recent {
+			if e != nil && !yield(e.record()) {
+				return
+			}
+		}
+	}
+}
+
+// keys gives the keys of the accounts in ascending order of their text.
+func (x *index) keys() []string {
+	out := make([]string, 0, x.count)
+	for r := range x.all() {
+		out = append(out, r.key.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// over gives the accounts whose tokens' time is over, and learns when the next one's is.
+func (x *index) over(now int64) []rawKey {
+	if x.next == 0 || now < x.next {
+		return nil
+	}
+	var out []rawKey
+	x.next = 0
+	for r := range x.all() {
+		if r.due(now) {
+			out = append(out, r.key)
+		} else if r.end() != math.MaxUint32 {
+			x.await(&r)
+		}
+	}
+	return out
+}
+
+// full says whether so much has changed that the index on the disk should be written anew.
+func (x *index) full() bool { return len(x.recent) > 4096+len(x.base)/32 }
+
+// merged gives what the index knows, in order, with what is on the disk of the entries that have not changed.
+func (x *index) merged(disk []entry) []entry {
+	out := make([]entry, 0, x.count)
+	for _, e := range disk {
+		if _, changed := x.recent[e.key]; !changed {
+			out = append(out, e)
+		}
+	}
+	for _, e := range x.recent {
+		if e != nil {
+			out = append(out, *e)
+		}
+	}
+	sortEntries(out)
+	return out
+}
+
+func sortEntries(entries []entry) {
+	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key[:], b.key[:]) })
+}
+
+// find gives the entry of a key.
+func find(entries []entry, k rawKey) *entry {
+	i, ok := slices.BinarySearchFunc(entries, k, func(e entry, k rawKey) int { return bytes.Compare(e.key[:], k[:]) })
+	if !ok {
+		return nil
+	}
+	return &entries[i]
+}
+
+// matches says whether the records of memory are those of the disk, in their order: then nobody else wrote there.
+func (x *index) matches(disk []entry) bool {
+	return slices.EqualFunc(x.base, disk, func(r record, e entry) bool { return r == e.record() })
+}

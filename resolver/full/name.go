@@ -1,0 +1,74 @@
+package full
+
+import (
+	"encoding/base32"
+	"path"
+	"strings"
+
+	"github.com/natsauth/natsauth/claims"
+)
+
+// keySize is the length of a public key: 32 bytes, and the two of its checksum.
+const keySize = 34
+
+// rawKey is an account's public key without its first byte, which is the same for all.
+type rawKey [keySize]byte
+
+var base32Key = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// parseKey reads an account key, and nothing else: what it refuses reaches no file.
+func parseKey(text string) (rawKey, bool) {
+	var k rawKey
+	if !claims.IsAccountKey(text) {
+		return k, false
+	}
+	var bytes [1 + keySize]byte
+	if n, err := base32Key.Decode(bytes[:], []byte(text)); err != nil || n != len(bytes) {
+		return k, false
+	}
+	copy(k[:], bytes[1:])
+	return k, true
+}
+
+// String gives the key as text.
+func (k rawKey) String() string {
+	var bytes [1 + keySize]byte
+	copy(bytes[1:], k[:])
+	return base32Key.EncodeToString(bytes[:])
+}
+
+// What the names of files end in, and what ours begin with.
+const (
+	extension = ".jwt"
+	deleted   = ".deleted"
+	aside     = ".aside"
+	own       = ".natsauth."
+)
+
+// file is where an account's token is, in the directory.
+func (o Options) file(k rawKey) string {
+	text := k.String()
+	return path.Join(o.folder(text), text+extension)
+}
+
+// folder is that of a key's file; ".": the directory itself.
+func (o Options) folder(key string) string {
+	if o.Sharded {
+		return key[len(key)-2:]
+	}
+	return "."
+}
+
+// account gives the account that a path names, if it is where the account's file is.
+func (o Options) account(file string) (rawKey, bool) {
+	k, ok := parseKey(strings.TrimSuffix(path.Base(file), extension))
+	return k, ok && o.file(k) == file
+}
+
+// isTemporary says whether a file is what a write that did not come to its end has left behind: a dot, the name of what
+// was to be written, and digits.
+func isTemporary(file string) bool {
+	name, ok := strings.CutPrefix(path.Base(file), ".")
+	name = strings.TrimRight(name, "0123456789")
+	return ok && (strings.HasSuffix(name, extension) || strings.HasPrefix(name, own)) && name != path.Base(file)[1:]
+}

@@ -1,0 +1,443 @@
+package full
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"math"
+	"path"
+	"slices"
+	"sync"
+
+	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/resolver"
+)
+
+// Store is a directory of account tokens. It may be used by several goroutines; the zero and the nil Store answer
+// resolver.ErrUnavailable. Close it when it is not needed any more.
+//
+// What others write into the directory is seen when the account is asked for, by Reload and by Watch. A file that is put
+// there counts as it is: who can write there needs no rule about rollbacks.
+type Store struct {
+	options Options
+	disk    disk
+	lock    io.Closer
+
+	mu       sync.RWMutex // guards what follows
+	index    *index
+	marks    marks
+	faults   map[string]error // by the file's name
+	watchers map[*watcher]struct{}
+	unsure   bool // the index's hash has to be made anew
+	closed   bool
+	loading  sync.Mutex // held by one Reload
+}
+
+// Open opens a directory, and makes it if there is none. It reads what it does not know by its index. The error says
+// which part of the options is wrong, is [ErrInUse], or one of the file system's; a file that is no token is no error.
+func Open(dir string, o Options) (*Store, error) {
+	o, err := o.checked()
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDirectory(dir)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := d.lock(own + "lock")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("full: %s: %w", dir, err), d.close())
+	}
+	s, err := open(d, o)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close(), d.close())
+	}
+	s.lock = lock
+	return s, nil
+}
+
+// open is Open of a disk.
+func open(d disk, o Options) (*Store, error) {
+	m, err := loadMarks(d)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		options: o, disk: d, index: newIndex(nil), marks: m,
+		faults: make(map[string]error), watchers: make(map[*watcher]struct{}),
+	}
+	known := s.readIndex()
+	found, err := s.scan(context.Background(), known)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range found.leftovers {
+		if err := d.remove(name); err != nil {
+			s.fault(name, err)
+		}
+	}
+	for name, err := range found.faults {
+		s.fault(name, err)
+	}
+	if slices.Equal(known, found.entries) {
+		s.index = newIndex(known)
+	} else {
+		s.write(found.entries)
+	}
+	return s, nil
+}
+
+// Resolve gives the account's token in canonical spelling, or resolver.ErrNotFound. Where the file is not the account's
+// token the error is [ErrFault].
+func (s *Store) Resolve(ctx context.Context, account string) (string, error) {
+	if err := s.usable(ctx); err != nil {
+		return "", err
+	}
+	k, ok := parseKey(account)
+	if !ok {
+		return "", resolver.ErrNotFound
+	}
+	s.expire()
+	s.mu.RLock()
+	r, ok := s.index.get(k)
+	s.mu.RUnlock()
+	if ok {
+		if token, ok := s.quick(r); ok {
+			return token, nil
+		}
+	} else if _, err := s.disk.stat(s.options.file(k)); errors.Is(err, fs.ErrNotExist) {
+		return "", resolver.ErrNotFound
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return "", errClosed
+	}
+	held, err := s.observe(k)
+	if err != nil {
+		return "", err
+	}
+	if held == nil {
+		return "", resolver.ErrNotFound
+	}
+	return held.token, nil
+}
+
+// quick reads the token that the index knows, and nothing else.
+func (s *Store) quick(r record) (string, bool) {
+	data, _, err := s.disk.read(s.options.file(r.key), claims.MaxTokenSize)
+	if err != nil {
+		return "", false
+	}
+	return string(data), r.is(sum(data))
+}
+
+// Save keeps a token as resolver.Store says: what Save has acknowledged is on the disk. Where it gives an error the
+// account's token is the one that was held before.
+func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, error) {
+	if err := s.usable(ctx); err != nil {
+		return false, err
+	}
+	s.expire()
+	if m <= resolver.Override && s.keeps(token) {
+		return false, nil
+	}
+	next, err := parse(token)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", resolver.ErrToken, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false, errClosed
+	}
+	held, err := s.observe(next.key)
+	if err != nil && !errors.Is(err, ErrFault) {
+		return false, err
+	}
+	if ok, err := m.Admits(s.mark(next.key, held), next.mark); err != nil || !ok {
+		return false, err
+	}
+	if held == nil && s.options.Limit != 0 && s.index.count >= s.options.Limit {
+		return false, resolver.ErrFull
+	}
+	return true, s.put(next, held)
+}
+
+// keeps says whether the token is the one that is held, and is there. Whose it is it says itself; that it is right was
+// seen when it came.
+func (s *Store) keeps(token string) bool {
+	k, ok := subject(token)
+	if !ok {
+		return false
+	}
+	s.mu.RLock()
+	r, ok := s.index.get(k)
+	s.mu.RUnlock()
+	if !ok || !r.is(sum([]byte(token))) {
+		return false
+	}
+	info, err := s.disk.stat(s.options.file(k))
+	return err == nil && info.Size() == int64(len(token))
+}
+
+// mark is the account's mark. One that was never seen has one that no token is older than.
+func (s *Store) mark(k rawKey, held *file) resolver.Mark {
+	if held != nil {
+		return held.mark
+	}
+	if m, ok := s.marks.byKey[k]; ok {
+		return resolver.Mark{IssuedAt: m.issuedAt}
+	}
+	return resolver.Mark{IssuedAt: math.MinInt64}
+}
+
+// put writes a token in place of what is held. s.mu is held.
+func (s *Store) put(next, held *file) error {
+	name := s.options.file(next.key)
+	if err := s.prepare(next.key, name); err != nil {
+		return outage(err)
+	}
+	if err := s.store(name, next.token); err != nil {
+		return outage(errors.Join(err, s.restore(next.key, name, held)))
+	}
+	s.enter(next, held)
+	delete(s.marks.byKey, next.key)
+	return nil
+}
+
+// prepare makes room for a file: its folder, and what is in its place and no token goes aside.
+func (s *Store) prepare(k rawKey, name string) error {
+	if folder := path.Dir(name); folder != "." {
+		if err := s.disk.folder(folder); err != nil {
+			return err
+		}
+	}
+	if s.faults[name] == nil {
+		return nil
+	}
+	if err := s.disk.rename(name, name+aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.disk.settle(path.Dir(name)); err != nil {
+		return err
+	}
+	delete(s.faults, name)
+	return nil
+}
+
+func (s *Store) store(name, token string) error {
+	if err := s.disk.replace(name, []byte(token)); err != nil {
+		return err
+	}
+	return s.disk.settle(path.Dir(name))
+}
+
+// restore undoes a change of which nobody knows whether it will last, and sees what is there.
+func (s *Store) restore(k rawKey, name string, held *file) error {
+	there, err := s.inspect(k, nil)
+	switch {
+	case err == nil && held == nil && there == nil, there != nil && held != nil && there.sum == held.sum:
+		return nil // it was not changed
+	case held == nil:
+		err = s.disk.remove(name)
+	default:
+		err = s.disk.replace(name, []byte(held.token))
+	}
+	if _, seen := s.observe(k); seen != nil && !errors.Is(seen, ErrFault) {
+		err = errors.Join(err, seen)
+	}
+	return err
+}
+
+// enter takes what is on the disk now into the index.
+func (s *Store) enter(next, held *file) {
+	e := next.entry
+	if info, err := s.disk.stat(s.options.file(e.key)); err == nil {
+		e.size, e.changed = info.Size(), info.ModTime().UnixNano()
+	}
+	var was *[32]byte
+	if held != nil {
+		was = &held.sum
+	}
+	s.index.put(e, was)
+	if s.index.full() {
+		s.checkpoint()
+	}
+}
+
+// Delete forgets the account's token as [Options].Delete says, and keeps its mark.
+func (s *Store) Delete(ctx context.Context, account string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	if s.options.Delete == DeleteOff {
+		return ErrDelete
+	}
+	k, ok := parseKey(account)
+	if !ok {
+		return nil
+	}
+	s.expire()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	held, err := s.observe(k)
+	switch {
+	case errors.Is(err, ErrFault):
+		err = s.prepare(k, s.options.file(k)) // it goes aside
+	case held != nil:
+		err = s.take(held)
+	}
+	if err != nil {
+		return outage(err)
+	}
+	return nil
+}
+
+// take removes what is held. The mark comes first: it may be there with the token, never without.
+func (s *Store) take(held *file) error {
+	if err := s.marks.write(s.disk, held.key, held.mark.IssuedAt); err != nil {
+		return err
+	}
+	name := s.options.file(held.key)
+	var err error
+	if s.options.Delete == DeleteRename {
+		err = s.disk.rename(name, name+deleted)
+	} else {
+		err = s.disk.remove(name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.disk.settle(path.Dir(name)); err != nil {
+		return errors.Join(err, s.restore(held.key, name, held))
+	}
+	s.index.drop(held.key, &held.sum)
+	return nil
+}
+
+// expire removes the tokens whose time is over.
+func (s *Store) expire() {
+	now := s.options.Clock().Unix()
+	s.mu.RLock()
+	due := s.index.next != 0 && s.index.next <= now
+	s.mu.RUnlock()
+	if !due {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	for _, k := range s.index.over(now) {
+		if _, err := s.observe(k); err != nil {
+			s.index.next = now // and again
+			s.options.Logger.Warn("full: a token whose time is over was not removed", "account", k.String(), "error", err)
+		}
+	}
+}
+
+// Accounts gives the keys of the accounts as they are when a loop begins.
+func (s *Store) Accounts(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		keys, err := s.keys(ctx)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, key := range keys {
+			if err := s.usable(ctx); err != nil {
+				yield("", err)
+				return
+			}
+			if !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) keys(ctx context.Context) ([]string, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	s.expire()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.index.keys(), nil
+}
+
+// Hash gives the hash of what is held. It is kept up to date with each change, and costs nothing to ask for.
+func (s *Store) Hash(ctx context.Context) ([32]byte, error) {
+	if err := s.usable(ctx); err != nil {
+		return [32]byte{}, err
+	}
+	s.expire()
+	s.mu.RLock()
+	hash, unsure := s.index.hash, s.unsure
+	s.mu.RUnlock()
+	if !unsure {
+		return hash, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return [32]byte{}, errClosed
+	}
+	s.checkpoint()
+	return s.index.hash, nil
+}
+
+// SystemBound is true: what a directory holds is exchanged through the system account.
+func (s *Store) SystemBound() bool { return true }
+
+// Close writes the index and lets the directory go. What comes afterwards gets [ErrClosed]. Closing again does nothing.
+func (s *Store) Close() error {
+	if s == nil || s.disk == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	if len(s.index.recent) > 0 {
+		s.checkpoint()
+	}
+	s.closed = true
+	for w := range s.watchers {
+		w.poke()
+	}
+	err := s.disk.close()
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}
+
+var errClosed = fmt.Errorf("%w: %w", resolver.ErrUnavailable, ErrClosed)
+
+func (s *Store) usable(ctx context.Context) error {
+	if s == nil || s.disk == nil {
+		return fmt.Errorf("%w: zero Store", resolver.ErrUnavailable)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", resolver.ErrUnavailable, err)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return errClosed
+	}
+	return nil
+}
+
+// outage marks an error of the file system.
+func outage(err error) error { return fmt.Errorf("full: %w: %w", resolver.ErrUnavailable, err) }

@@ -1,0 +1,65 @@
+package full
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"runtime"
+	"sync"
+
+	"github.com/natsauth/natsauth/resolver"
+)
+
+// batch is how many files are read at a time.
+const batch = 256
+
+// Tokens gives every account's token in canonical spelling, of the accounts as they are when a loop begins and in their
+// order. It is what asking for each of them comes to, and faster. An account that has lost its token since is left out, as is one whose file is
+// at fault. No lock is held while the loop's body runs. Another error ends the loop, with an empty token.
+func (s *Store) Tokens(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		keys, err := s.keys(ctx)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for len(keys) > 0 {
+			n := min(batch, len(keys))
+			tokens, err := s.readBatch(ctx, keys[:n])
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, token := range tokens {
+				if token != "" && !yield(token, nil) {
+					return
+				}
+			}
+			keys = keys[n:]
+		}
+	}
+}
+
+// readBatch reads the tokens of some accounts; empty: there is none.
+func (s *Store) readBatch(ctx context.Context, keys []string) ([]string, error) {
+	tokens, errs := make([]string, len(keys)), make([]error, len(keys))
+	var reading sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		reading.Go(func() {
+			for i := w; i < len(keys); i += workers {
+				tokens[i], errs[i] = s.Resolve(ctx, keys[i])
+			}
+		})
+	}
+	reading.Wait()
+	for i, err := range errs {
+		if err != nil && !errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, ErrFault) {
+			return nil, err
+		}
+		if err != nil {
+			tokens[i] = ""
+		}
+	}
+	return tokens, nil
+}
