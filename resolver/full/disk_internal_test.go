@@ -205,6 +205,30 @@ func flip(data []byte, at int) []byte {
 	return out
 }
 
+// TestReloadReadsOnce: a file that says the same at another time is read once.
+func TestReloadReadsOnce(t *testing.T) {
+	dir := t.TempDir()
+	d := newScene(t, dir)
+	s := on(t, d, Options{Clock: later})
+	token := resolvertest.Token(t, 1, 100)
+	_, err := s.Save(t.Context(), token, resolver.Push)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, s.options.file(rawOf(t, 1))), []byte(token), fileMode))
+	for _, want := range []int{1, 0} {
+		d.asked = nil
+		changed, err := s.Reload(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, changed)
+		n := 0
+		for _, step := range d.asked {
+			if step == "read "+s.options.file(rawOf(t, 1)) {
+				n++
+			}
+		}
+		require.Equal(t, want, n)
+	}
+}
+
 // world is what a store has acknowledged.
 type world map[string]string // tokens by account
 

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"path/filepath"
 	"strconv"
 )
 
@@ -33,10 +34,11 @@ func (d directory) replace(name string, data []byte) error {
 // syncFolder does nothing: Windows has no such thing, and orders what it writes of a folder itself.
 func syncFolder(*os.File) error { return nil }
 
-// lock has the directory for this store alone: a file that is open cannot be removed there.
+// lock has the directory for this store alone: a file that is open, and not by a root, cannot be removed there.
 func (d directory) lock(name string) (*os.File, error) {
-	if err := d.root.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+	name = filepath.Join(d.root.Name(), name)
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errors.Join(ErrInUse, err)
 	}
-	return d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode) //nolint:gosec // G304: the name is ours
 }

@@ -103,6 +103,13 @@ func (x *index) put(e entry, was *[sha256.Size]byte) {
 	x.await(&r)
 }
 
+// touch takes over size and time of a file whose token is the same.
+func (x *index) touch(e entry) {
+	if r, ok := x.get(e.key); ok && r.is(e.sum) {
+		x.recent[e.key] = &e
+	}
+}
+
 // drop takes an entry out.
 func (x *index) drop(k rawKey, was *[sha256.Size]byte) {
 	x.out(was)

@@ -21,6 +21,7 @@ const settleTime = 2 * time.Second
 type found struct {
 	entries   []entry // in order
 	changed   []rawKey
+	touched   []entry // that say what they said, at another time
 	faults    map[string]error
 	leftovers []string
 }
@@ -44,6 +45,9 @@ func (s *Store) scan(ctx context.Context, known []entry) (*found, error) {
 		}
 		if l.changed || l.err != nil {
 			out.changed = append(out.changed, l.key)
+		}
+		if l.touched {
+			out.touched = append(out.touched, l.entry)
 		}
 		if l.there {
 			out.entries = append(out.entries, l.entry)
@@ -101,6 +105,7 @@ type look struct {
 	entry
 	there   bool
 	changed bool // it is not as it is known
+	touched bool // it is, and not by its time or size
 	err     error
 }
 
@@ -145,6 +150,7 @@ func (s *Store) look(k rawKey, name string, known *entry) look {
 		l.entry, l.there = f.entry, true
 	}
 	l.changed = known == nil && l.there || known != nil && (!l.there || l.sum != known.sum)
+	l.touched = known != nil && l.there && !l.changed && l.entry != *known
 	return l
 }
 
@@ -253,6 +259,9 @@ func (s *Store) Reload(ctx context.Context) ([]string, error) {
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, errClosed
+	}
+	for _, e := range seen.touched {
+		s.index.touch(e)
 	}
 	s.refault(seen.faults)
 	s.checkpoint()
