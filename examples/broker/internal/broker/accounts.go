@@ -1,10 +1,13 @@
 package broker
 
 import (
+	"context"
+	"errors"
 	"sync"
 
 	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/examples/broker/internal/route"
+	"github.com/natsauth/natsauth/resolver"
 )
 
 // account is what the broker keeps of one account while somebody is in it, or listens to
@@ -91,18 +94,53 @@ func (l *accounts) in(key string) []*conn {
 	return out
 }
 
-// Relay passes what an authorizer tells of accounts on to the server that is made with it:
-// its Account is the authorizer's OnAccount. The zero Relay passes nothing on until then.
+// Relay stands between an authorizer, which is made first, and the server that is made with
+// it: its Account is the authorizer's OnAccount, and it is the server's Bus for what looks
+// accounts up. The zero Relay passes nothing on until there is a server.
 type Relay struct {
 	mu     sync.Mutex
 	server *Server // guarded by mu
 }
 
+// to is the server; nil: there is none yet.
+func (r *Relay) to() *Server {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.server
+}
+
+// errNoServer says that there is no server yet.
+var errNoServer = errors.New("broker: there is no server yet")
+
+// Publish is that of the server's Bus.
+func (r *Relay) Publish(ctx context.Context, m resolver.Msg) error {
+	if s := r.to(); s != nil {
+		return s.bus.Publish(ctx, m)
+	}
+	return errNoServer
+}
+
+// Subscribe is that of the server's Bus.
+func (r *Relay) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() error, error) {
+	if s := r.to(); s != nil {
+		return s.bus.Subscribe(subject, queue, fn)
+	}
+	return nil, errNoServer
+}
+
+// Heard says whether a client listens to a subject in the system account.
+func (r *Relay) Heard(subject string) bool {
+	s := r.to()
+	if s == nil {
+		return false
+	}
+	a := s.accounts.find(s.options.SystemAccount)
+	return a != nil && !a.table.Match(subject).Empty()
+}
+
 // Account takes one event.
 func (r *Relay) Account(e auth.AccountEvent) {
-	r.mu.Lock()
-	s := r.server
-	r.mu.Unlock()
+	s := r.to()
 	if s != nil && e.Imports && e.New != nil {
 		s.logDead(e.New)
 		s.reroute(e.New.Key())

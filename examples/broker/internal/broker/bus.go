@@ -54,11 +54,16 @@ func (b *bus) Publish(ctx context.Context, m resolver.Msg) error {
 	if m.Subject == "" {
 		return errors.New("broker: a message has no subject")
 	}
-	view, ok := b.server.options.Authorizer.InForce(b.server.options.SystemAccount)
-	if !ok {
-		return errors.New("broker: there is no system account in force")
+	o := b.server.options
+	if o.SystemAccount == "" {
+		return errors.New("broker: there is no system account")
 	}
-	b.server.publish(nil, b.server.at(view), &message{subject: m.Subject, reply: m.Reply, head: wire.Block(m.Header), body: m.Data})
+	view, _ := o.Authorizer.InForce(o.SystemAccount)
+	in := where{b.server.accounts.find(o.SystemAccount), view}
+	out := &message{subject: m.Subject, reply: m.Reply, head: wire.Block(m.Header), body: m.Data}
+	if b.server.publish(nil, in, out); !in.of(o.SystemAccount) {
+		b.deliver(out) // nobody is in it, and nothing of it in force: the program itself hears
+	}
 	return nil
 }
 
@@ -110,9 +115,10 @@ func (b *bus) close() {
 
 // take has whoever listens hear a message that is published in the system account.
 func (b *bus) take(_ *conn, in where, m *message) bool {
-	if !in.of(b.server.options.SystemAccount) || b.table.Len() == 0 {
-		return false
-	}
+	return in.of(b.server.options.SystemAccount) && b.table.Len() > 0 && b.deliver(m)
+}
+
+func (b *bus) deliver(m *message) bool {
 	return b.table.Match(m.subject).Deliver(func(e *route.Entry[*listener]) bool {
 		heard := resolver.Msg{Subject: m.subject, Reply: m.reply, Data: slices.Clone(m.body)}
 		if len(m.head) > 0 {

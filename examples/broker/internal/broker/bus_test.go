@@ -61,6 +61,30 @@ func TestBus(t *testing.T) {
 	require.ErrorIs(t, err, broker.ErrClosed)
 }
 
+// TestRelayIsABus once there is a server.
+func TestRelayIsABus(t *testing.T) {
+	relay := new(broker.Relay)
+	require.Error(t, relay.Publish(t.Context(), resolver.Msg{Subject: "x"}))
+	_, err := relay.Subscribe("x", "", nil)
+	require.Error(t, err)
+	require.False(t, relay.Heard("x"))
+	w := newWorld(t, func(o *broker.Options) { o.Relay = relay })
+	heard := make(chan resolver.Msg, 1)
+	stop, err := relay.Subscribe("x", "", func(m resolver.Msg) { heard <- m })
+	require.NoError(t, err)
+	require.NoError(t, relay.Publish(t.Context(), resolver.Msg{Subject: "x"}))
+	require.Equal(t, "x", (<-heard).Subject)
+	require.NoError(t, stop())
+	require.False(t, relay.Heard("x"))
+	admin, alice := enter(t, w.addr, w.admin), enter(t, w.addr, w.alice)
+	alice.send("SUB x 1\r\n")
+	alice.sync()
+	require.False(t, relay.Heard("x"), "in another account")
+	admin.send("SUB x 1\r\n")
+	admin.sync()
+	require.True(t, relay.Heard("x"))
+}
+
 // TestBusWithoutSystemAccount says that nobody hears.
 func TestBusWithoutSystemAccount(t *testing.T) {
 	w := newWorld(t, func(o *broker.Options) { o.SystemAccount = "" })
