@@ -59,7 +59,7 @@ func subject(token string) (rawKey, bool) {
 	if !ok || !closed {
 		return rawKey{}, false
 	}
-	return parseKey(string(key))
+	return decodeKey(string(key))
 }
 
 // inspect reads the file of an account. Nil is that there is none. Where it is as known says, by its sum, its signature

@@ -18,10 +18,15 @@ var base32Key = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // parseKey reads an account key, and nothing else: what it refuses reaches no file.
 func parseKey(text string) (rawKey, bool) {
-	var k rawKey
 	if !claims.IsAccountKey(text) {
-		return k, false
+		return rawKey{}, false
 	}
+	return decodeKey(text)
+}
+
+// decodeKey is parseKey of what is a key.
+func decodeKey(text string) (rawKey, bool) {
+	var k rawKey
 	var bytes [1 + keySize]byte
 	if n, err := base32Key.Decode(bytes[:], []byte(text)); err != nil || n != len(bytes) {
 		return k, false
@@ -61,8 +66,12 @@ func (o Options) folder(key string) string {
 
 // account gives the account that a path names, if it is where the account's file is.
 func (o Options) account(file string) (rawKey, bool) {
-	k, ok := parseKey(strings.TrimSuffix(path.Base(file), extension))
-	return k, ok && o.file(k) == file
+	key, ok := strings.CutSuffix(path.Base(file), extension)
+	if !ok {
+		return rawKey{}, false
+	}
+	k, ok := parseKey(key)
+	return k, ok && path.Dir(file) == o.folder(key)
 }
 
 // isTemporary says whether a file is what a write that did not come to its end has left behind: a dot, the name of what

@@ -30,18 +30,17 @@ type found struct {
 // read. It holds no lock.
 func (s *Store) scan(ctx context.Context, known []entry) (*found, error) {
 	out := &found{faults: make(map[string]error)}
-	names, err := s.names(out)
+	seen, err := s.files(out)
 	if err != nil {
 		return nil, outage(err)
 	}
-	seen := make([]look, len(names))
-	if err := s.lookAll(ctx, names, known, seen); err != nil {
+	if err := s.lookAll(ctx, known, seen); err != nil {
 		return nil, err
 	}
 	for i := range seen {
 		l := &seen[i]
 		if l.err != nil {
-			out.faults[names[i]] = l.err
+			out.faults[l.name] = l.err
 		}
 		if l.changed || l.err != nil {
 			out.changed = append(out.changed, l.key)
@@ -62,9 +61,9 @@ func (s *Store) scan(ctx context.Context, known []entry) (*found, error) {
 	return out, nil
 }
 
-// names lists the files of tokens, in the directory and its folders. What else ends in .jwt is a fault.
-func (s *Store) names(out *found) ([]string, error) {
-	var names []string
+// files lists the files of tokens, in the directory and its folders, to be looked at. What else ends in .jwt is a fault.
+func (s *Store) files(out *found) ([]look, error) {
+	var files []look
 	folders := []string{"."}
 	for len(folders) > 0 {
 		folder := folders[0]
@@ -78,10 +77,10 @@ func (s *Store) names(out *found) ([]string, error) {
 		}
 		for _, name := range list {
 			name = path.Join(folder, name)
-			_, ours := s.options.account(name)
+			k, ours := s.options.account(name)
 			switch {
 			case ours:
-				names = append(names, name)
+				files = append(files, look{name: name, entry: entry{key: k}})
 			case isTemporary(name):
 				out.leftovers = append(out.leftovers, name)
 			case strings.HasPrefix(name, "."):
@@ -92,7 +91,7 @@ func (s *Store) names(out *found) ([]string, error) {
 			}
 		}
 	}
-	return names, nil
+	return files, nil
 }
 
 func (s *Store) isFolder(name string) bool {
@@ -103,6 +102,7 @@ func (s *Store) isFolder(name string) bool {
 // look is what was seen of one file.
 type look struct {
 	entry
+	name    string
 	there   bool
 	changed bool // it is not as it is known
 	touched bool // it is, and not by its time or size
@@ -110,18 +110,17 @@ type look struct {
 }
 
 // lookAll looks at the files, as many at a time as there are processors.
-func (s *Store) lookAll(ctx context.Context, names []string, known []entry, seen []look) error {
+func (s *Store) lookAll(ctx context.Context, known []entry, files []look) error {
 	var next atomic.Int64
 	var looking sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		looking.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(names) {
+				if i >= len(files) {
 					return
 				}
-				k, _ := s.options.account(names[i])
-				seen[i] = s.look(k, names[i], find(known, k))
+				s.look(&files[i], find(known, files[i].key))
 			}
 		})
 	}
@@ -133,16 +132,15 @@ func (s *Store) lookAll(ctx context.Context, names []string, known []entry, seen
 }
 
 // look looks at one file.
-func (s *Store) look(k rawKey, name string, known *entry) look {
-	l := look{entry: entry{key: k}}
+func (s *Store) look(l *look, known *entry) {
 	if known != nil && known.changed != 0 {
-		info, err := s.disk.stat(name)
+		info, err := s.disk.stat(l.name)
 		if err == nil && info.Mode().IsRegular() && info.Size() == known.size && info.ModTime().UnixNano() == known.changed {
 			l.entry, l.there = *known, true
-			return l
+			return
 		}
 	}
-	f, err := s.inspect(k, known)
+	f, err := s.inspect(l.key, known)
 	switch {
 	case err != nil:
 		l.err = err
@@ -151,7 +149,6 @@ func (s *Store) look(k rawKey, name string, known *entry) look {
 	}
 	l.changed = known == nil && l.there || known != nil && (!l.there || l.sum != known.sum)
 	l.touched = known != nil && l.there && !l.changed && l.entry != *known
-	return l
 }
 
 // observe reads an account's file and has the index say what it says: nil is that there is no token, or that its time is
