@@ -1,0 +1,130 @@
+package accountsrv
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/natsauth/natsauth/claims"
+)
+
+// pack answers with the tokens of many accounts, in the order of their keys.
+func (s *Server) pack(w http.ResponseWriter, r *http.Request) *problem {
+	if p := s.authorized(r); p != nil {
+		return p
+	}
+	most, all, p := s.wanted(r)
+	if p != nil {
+		return p
+	}
+	done, err := s.turn(r.Context(), s.packs)
+	if err != nil {
+		return outage(err)
+	}
+	defer done()
+	keys, more, err := s.keys(r.Context(), most)
+	switch {
+	case err != nil:
+		return outage(err)
+	case more && all:
+		return bad("there are more than " + strconv.Itoa(most) + " accounts; ask for some of them with max")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	out := &timely{w: w, control: http.NewResponseController(w), timeout: s.c.Timeout}
+	switch err := s.stream(r.Context(), out, keys); {
+	case err == nil:
+		return nil
+	case !out.begun:
+		return outage(err)
+	default:
+		s.c.Logger.Warn("account server: a pack breaks off", "error", err, "client", r.RemoteAddr)
+		panic(http.ErrAbortHandler) // ends the connection: the one way to say that this was not all
+	}
+}
+
+// wanted is how many tokens there may be, and whether the client wants all there are.
+func (s *Server) wanted(r *http.Request) (most int, all bool, p *problem) {
+	q, p := queryOf(r)
+	if p != nil || !q.Has("max") {
+		return s.c.MaxPack, true, p
+	}
+	most, err := strconv.Atoi(q.Get("max"))
+	if err != nil || most < 0 || most > s.c.MaxPack {
+		return 0, false, bad("max is not a number from 0 to " + strconv.Itoa(s.c.MaxPack))
+	}
+	return most, false, nil
+}
+
+// keys lists so many accounts, and says whether there are more.
+func (s *Server) keys(ctx context.Context, most int) (keys []string, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.c.Timeout)
+	defer cancel()
+	for key, err := range s.store.Accounts(ctx) {
+		switch {
+		case err != nil:
+			return nil, false, err
+		case len(keys) == most:
+			return keys, true, nil
+		}
+		keys = append(keys, key)
+	}
+	return keys, false, nil
+}
+
+// stream writes line by line, so that no more than one token is in memory. It is an error if not all of it arrives.
+func (s *Server) stream(ctx context.Context, w io.Writer, keys []string) error {
+	out := bufio.NewWriter(w)
+	left := s.c.MaxPackBytes
+	for _, key := range keys {
+		line, err := s.line(ctx, key)
+		if err != nil {
+			return err
+		}
+		if left -= len(line); left < 0 {
+			return errors.New("accountsrv: it is over Config.MaxPackBytes")
+		}
+		if _, err := out.WriteString(line); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// line is what a pack has of an account: nothing if the account was deleted meanwhile.
+func (s *Server) line(ctx context.Context, key string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	token, err := s.resolve(ctx, key)
+	if err != nil {
+		if isNotFound(err) {
+			return "", nil
+		}
+		return "", err
+	}
+	token, err = claims.Canonical(token)
+	return key + "|" + token + "\n", err
+}
+
+// timely writes to a client that has so long to take each part.
+type timely struct {
+	w       io.Writer
+	control *http.ResponseController
+	timeout time.Duration
+	begun   bool
+}
+
+func (t *timely) Write(b []byte) (int, error) {
+	t.begun = true
+	deadline := time.Now().Add(t.timeout) //nolint:forbidigo // a connection goes by the real time
+	t.control.SetWriteDeadline(deadline)  //nolint:errcheck // where there are none, the http.Server's own have to do
+	return t.w.Write(b)
+}
