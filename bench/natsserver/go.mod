@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/nats-io/jwt/v2 v2.8.2
 	github.com/nats-io/nats-server/v2 v2.15.2
-	github.com/nats-io/nats.go v1.53.1
+	github.com/nats-io/nats.go v1.55.0
 	github.com/nats-io/nkeys v0.4.17
 	github.com/natsauth/natsauth v0.0.0
 	github.com/stretchr/testify v1.12.1
