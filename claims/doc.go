@@ -10,7 +10,8 @@
 // a known header), the kind, the signature over the signed bytes by the key in
 // `iss`, the kind of that key, and the content. The first thing that is wrong
 // is the error; errors.Is tells which class it belongs to. Versions 1 and 2 of
-// the format are read, as github.com/nats-io/jwt/v2 reads them.
+// the format are read, as github.com/nats-io/jwt/v2 reads them. [ParseDeletion]
+// does the same for requests to delete accounts, which are generic claims.
 //
 // # Naming a token
 //
