@@ -14,5 +14,7 @@
 //		})
 //	}
 //
+// [Bus] is a resolver.Bus in memory, for the tests of what works over one.
+//
 // The tokens are signed with keys that everybody can make: [Token] is for tests only.
 package resolvertest
