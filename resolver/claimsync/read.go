@@ -1,0 +1,135 @@
+package claimsync
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strings"
+
+	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/resolver"
+)
+
+// lookup answers with the account's token, and with nothing in the message where there is none. What the store could not
+// say is not answered (F115).
+func (s *Service) lookup(ctx context.Context, m resolver.Msg, account string) {
+	if m.Reply == "" {
+		return
+	}
+	within, cancel := context.WithTimeout(ctx, s.config.Bounds.RequestTime)
+	defer cancel()
+	token, err := s.config.Store.Resolve(within, account)
+	switch {
+	case err == nil:
+		s.tally.add(func(c *Stats) { c.Found++ })
+		s.send(ctx, m.Reply, []byte(token))
+	case notFound(err):
+		s.tally.add(func(c *Stats) { c.NotFound++ })
+		s.send(ctx, m.Reply, nil)
+	default:
+		s.unanswered(err)
+	}
+}
+
+// notFound takes an error that says both for an outage.
+func notFound(err error) bool {
+	return errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, resolver.ErrUnavailable)
+}
+
+// list answers with the keys of all accounts (F117).
+func (s *Service) list(ctx context.Context, m resolver.Msg, _ string) {
+	if m.Reply == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.Bounds.PackTime)
+	defer cancel()
+	keys := []string{} // which is not null
+	for t, err := range s.tokens(ctx) {
+		if err != nil {
+			s.unanswered(err)
+			return
+		}
+		keys = append(keys, t.account)
+	}
+	s.tally.add(func(c *Stats) { c.Listed++ })
+	s.answer(ctx, m.Reply, answer{Data: keys})
+}
+
+// pack sends all tokens, a message each, and an empty one at the end; only that to whoever has the same hash. What the
+// store could not say ends it without the end, as silence does (F116).
+func (s *Service) pack(ctx context.Context, m resolver.Msg, _ string) {
+	if m.Reply == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.Bounds.PackTime)
+	defer cancel()
+	ours, err := s.config.Store.Hash(ctx)
+	if err != nil {
+		s.unanswered(err)
+		return
+	}
+	if string(m.Data) != string(ours[:]) {
+		for t, err := range s.tokens(ctx) {
+			if err != nil {
+				s.unanswered(err)
+				return
+			}
+			if !s.send(ctx, m.Reply, []byte(t.account+"|"+t.token)) {
+				return
+			}
+			s.tally.add(func(c *Stats) { c.TokensSent++ })
+		}
+	}
+	s.tally.add(func(c *Stats) { c.Packs++ })
+	s.send(ctx, m.Reply, nil)
+}
+
+type keyed struct{ account, token string }
+
+// tokens are all tokens that are not over, up to [Bounds.PackTokens].
+func (s *Service) tokens(ctx context.Context) iter.Seq2[keyed, error] {
+	return func(yield func(keyed, error) bool) {
+		left := s.config.Bounds.PackTokens
+		for account, err := range s.config.Store.Accounts(ctx) {
+			if err != nil {
+				yield(keyed{}, err)
+				return
+			}
+			token, err := s.config.Store.Resolve(ctx, account)
+			switch {
+			case err != nil && !notFound(err):
+				yield(keyed{}, err)
+				return
+			case err != nil, token == "", s.over(token): // not found: it was deleted meanwhile
+				continue
+			}
+			if left--; left < 0 || !yield(keyed{account, token}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// over says whether a token of the store, which has verified it, has ended. What is no token is over.
+func (s *Service) over(token string) bool {
+	p, ok := peek(token)
+	return !ok || claims.Window{Expires: p.Expires}.At(s.config.Clock()) == claims.Closed
+}
+
+// payload is what a token says that somebody else has verified, or that nobody goes by.
+type payload struct {
+	Subject string `json:"sub"`
+	Expires int64  `json:"exp"`
+}
+
+// peek reads a token without verifying anything.
+func peek(token string) (payload, bool) {
+	_, rest, _ := strings.Cut(token, ".")
+	body, _, _ := strings.Cut(rest, ".")
+	var p payload
+	text, err := base64.RawURLEncoding.DecodeString(body)
+	ok := err == nil && json.Unmarshal(text, &p) == nil
+	return p, ok
+}

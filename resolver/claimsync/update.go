@@ -1,0 +1,87 @@
+package claimsync
+
+import (
+	"context"
+	"errors"
+
+	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/resolver"
+)
+
+// words are what answers to an update say. Tools show them to people.
+type words struct{ updated, skipped, invalid, refused string }
+
+func (s *Service) words() words {
+	if s.config.Cache {
+		return words{
+			"jwt updated cache", "jwt update cache skipped", "jwt update cache validation failed", "jwt update cache resulted in error",
+		}
+	}
+	return words{"jwt updated", "jwt update skipped", "jwt validation failed", "jwt update resulted in error"}
+}
+
+var errAnother = errors.New("subject does not match jwt content")
+
+// update puts the token in force that the request holds; it is of the account in the subject, if there is one there
+// (F114). The Authorizer verifies before it saves, and has applied the token when it returns (B5).
+func (s *Service) update(ctx context.Context, m resolver.Msg, named string) {
+	word, token := s.words(), string(m.Data)
+	a, err := claims.ParseAccount(token)
+	switch {
+	case err != nil:
+		s.refused(ctx, m, s.unread(token, named, err), err)
+	case named != "" && named != a.Key:
+		s.refused(ctx, m, named, errAnother)
+	case s.config.Cache && !s.inForce(a.Key):
+		s.tally.add(func(c *Stats) { c.Skipped++ })
+		s.answer(ctx, m.Reply, answer{Data: status{Account: a.Key, Code: codeOK, Message: word.skipped}})
+	default:
+		s.apply(ctx, m, a.Key, token)
+	}
+}
+
+func (s *Service) apply(ctx context.Context, m resolver.Msg, account, token string) {
+	within, cancel := context.WithTimeout(ctx, s.config.Bounds.RequestTime)
+	defer cancel()
+	r, err := s.config.Authorizer.Apply(within, token, resolver.Push)
+	if err != nil {
+		s.refused(ctx, m, account, err)
+		return
+	}
+	s.tally.add(func(c *Stats) { c.Updated++ })
+	s.answer(ctx, m.Reply, answer{Data: status{Account: account, Code: codeOK, Message: s.words().updated, Report: &r}})
+}
+
+// unread is the account in the answer to a token that is not read, as far as one is known.
+func (s *Service) unread(token, named string, err error) string {
+	p, _ := peek(token)
+	switch {
+	case errors.Is(err, claims.ErrInvalid) && claims.IsAccountKey(p.Subject): // all else about the token is in order
+		return p.Subject
+	case s.config.Cache && named != "":
+		return named
+	default:
+		return "n/a"
+	}
+}
+
+func (s *Service) inForce(account string) bool {
+	_, ok := s.config.Authorizer.InForce(account)
+	return ok
+}
+
+// refused answers to an update that was not made.
+func (s *Service) refused(ctx context.Context, m resolver.Msg, account string, err error) {
+	s.tally.add(func(c *Stats) { c.Refused++ })
+	word := s.words()
+	message := word.refused
+	if errors.Is(err, claims.ErrInvalid) {
+		message = word.invalid
+	}
+	s.fail(ctx, m.Reply, failure{Account: account}, message, err)
+}
+
+// refuseUpdate is for an update that had no room.
+func (s *Service) refuseUpdate(ctx context.Context, m resolver.Msg, err error) {
+	s.fail(ctx, m.Reply, failure{Account: "n/a"}, s.words().refused, err)
+}
