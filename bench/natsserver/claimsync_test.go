@@ -1,0 +1,401 @@
+package natsserver_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"github.com/stretchr/testify/require"
+
+	"github.com/natsauth/natsauth/auth"
+	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/claimsync"
+	"github.com/natsauth/natsauth/resolver/resolvertest"
+)
+
+// recorded is what nats-server answered; resolver/claimsync is held to it, too.
+const recorded = "../../resolver/claimsync/testdata/answers.json"
+
+var update = flag.Bool("update", false, "write what nats-server answers to claims requests anew")
+
+// exchange is a request and what came back.
+type exchange struct {
+	Name    string
+	Subject string
+	Header  map[string][]string `json:",omitempty"`
+	Body    []byte              `json:",omitempty"`
+	Answers []string            // in order; of JSON without what differs from server to server
+}
+
+// realm is an operator with accounts, the same in every run.
+type realm struct {
+	operator, other *authtest.Operator
+	system, a, b, c *authtest.Account
+}
+
+func newRealm(t testing.TB) realm {
+	o := authtest.NewOperator(t, authtest.SystemAccount("SYS"))
+	return realm{o, authtest.NewOperator(t, authtest.From("other")), o.Account("SYS"), o.Account("A"), o.Account("B"), o.Account("C")}
+}
+
+// deletion is a signed request to delete accounts.
+func (r realm) deletion(t testing.TB, by nkeys.KeyPair, accounts any, edits ...func(*jwt.GenericClaims)) []byte {
+	t.Helper()
+	key, err := by.PublicKey()
+	require.NoError(t, err)
+	c := jwt.NewGenericClaims(key)
+	c.Issuer, c.IssuedAt, c.Data["version"], c.Data["accounts"] = key, authtest.Now().Unix(), 2, accounts
+	for _, edit := range edits {
+		edit(c)
+	}
+	return []byte(resolvertest.Sign(t, by, c))
+}
+
+// requests are what is recorded of a full resolver, in this order.
+func (r realm) requests(t testing.TB) []exchange {
+	account := func(a *authtest.Account, what string) string {
+		return "$SYS.REQ.ACCOUNT." + a.PublicKey() + ".CLAIMS." + what
+	}
+	invalid := authtest.NewOperator(t, authtest.SystemAccount("SYS")).Account("I",
+		authtest.Edit(func(c *jwt.AccountClaims) {
+			c.Limits.Imports, c.Imports = 0, jwt.Imports{{Account: r.a.PublicKey(), Subject: "x", Type: jwt.Stream}}
+		}))
+	var hash [sha256.Size]byte
+	for _, a := range []*authtest.Account{r.system, r.a, r.b, r.c} {
+		for i, x := range sha256.Sum256([]byte(a.Token())) {
+			hash[i] ^= x
+		}
+	}
+	mallory := authtest.Key(nkeys.PrefixByteOperator, "mallory")
+	stranger := authtest.Key(nkeys.PrefixByteAccount, "nobody")
+	nobody, err := stranger.PublicKey()
+	require.NoError(t, err)
+	keyOf := func(a *authtest.Account) []string { return []string{a.PublicKey()} }
+	return []exchange{
+		{Name: "list at first", Subject: "$SYS.REQ.CLAIMS.LIST"},
+		{Name: "update", Subject: "$SYS.REQ.CLAIMS.UPDATE", Body: []byte(r.a.Token())},
+		{Name: "update again", Subject: "$SYS.REQ.CLAIMS.UPDATE", Body: []byte(r.a.Token())},
+		{Name: "update with a header", Subject: "$SYS.REQ.CLAIMS.UPDATE", Header: map[string][]string{"K": {"V"}}, Body: []byte(r.a.Token())},
+		{Name: "update by account", Subject: account(r.b, "UPDATE"), Body: []byte(r.b.Token())},
+		{Name: "update by account, the old way", Subject: "$SYS.ACCOUNT." + r.c.PublicKey() + ".CLAIMS.UPDATE", Body: []byte(r.c.Token())},
+		{Name: "update of another account", Subject: account(r.b, "UPDATE"), Body: []byte(r.a.Token())},
+		{Name: "update without a token", Subject: "$SYS.REQ.CLAIMS.UPDATE"},
+		{Name: "update by account without a token", Subject: account(r.b, "UPDATE"), Body: []byte("no token")},
+		{Name: "update with a user token", Subject: "$SYS.REQ.CLAIMS.UPDATE", Body: []byte(r.a.User("u").Token())},
+		{Name: "update with bad content", Subject: "$SYS.REQ.CLAIMS.UPDATE", Body: []byte(invalid.Token())},
+		{Name: "look-up", Subject: account(r.a, "LOOKUP")},
+		{Name: "look-up of nobody", Subject: "$SYS.REQ.ACCOUNT." + nobody + ".CLAIMS.LOOKUP"},
+		{Name: "list", Subject: "$SYS.REQ.CLAIMS.LIST"},
+		{Name: "pack", Subject: "$SYS.REQ.CLAIMS.PACK"},
+		{Name: "pack by another hash", Subject: "$SYS.REQ.CLAIMS.PACK", Body: make([]byte, sha256.Size)},
+		{Name: "pack by the same hash", Subject: "$SYS.REQ.CLAIMS.PACK", Body: hash[:]},
+		{Name: "delete without a token", Subject: "$SYS.REQ.CLAIMS.DELETE"},
+		{Name: "delete by an unknown key", Subject: "$SYS.REQ.CLAIMS.DELETE", Body: r.deletion(t, mallory, keyOf(r.a))},
+		{Name: "delete for another key", Subject: "$SYS.REQ.CLAIMS.DELETE",
+			Body: r.deletion(t, r.operator.Key(), keyOf(r.a), func(c *jwt.GenericClaims) { c.Subject = r.other.PublicKey() })},
+		{Name: "delete of the system account", Subject: "$SYS.REQ.CLAIMS.DELETE", Body: r.deletion(t, r.operator.Key(), keyOf(r.system))},
+		{Name: "delete", Subject: "$SYS.REQ.CLAIMS.DELETE", Body: r.deletion(t, r.operator.Key(), []string{r.b.PublicKey(), r.c.PublicKey()})},
+		{Name: "delete of none", Subject: "$SYS.REQ.CLAIMS.DELETE", Body: r.deletion(t, r.operator.Key(), []string{})},
+		{Name: "delete of an account that is not there", Subject: "$SYS.REQ.CLAIMS.DELETE", Body: r.deletion(t, r.operator.Key(), []string{nobody})},
+		{Name: "list at last", Subject: "$SYS.REQ.CLAIMS.LIST"},
+		{Name: "look-up of a deleted account", Subject: account(r.b, "LOOKUP")},
+	}
+}
+
+// full is a server with a full resolver that holds the system account's token.
+func (r realm) full(t *testing.T, every time.Duration) *server.Server {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, r.system.PublicKey()+".jwt"), []byte(r.system.Token()), 0o600))
+	accounts, err := server.NewDirAccResolver(dir, 0, every, server.HardDelete)
+	require.NoError(t, err)
+	operator, err := jwt.DecodeOperatorClaims(r.operator.Token())
+	require.NoError(t, err)
+	o := quiet()
+	o.TrustedOperators, o.AccountResolver, o.SystemAccount = []*jwt.OperatorClaims{operator}, accounts, r.system.PublicKey()
+	return start(t, o)
+}
+
+// connect is a user of the system account.
+func (r realm) connect(t *testing.T, s *server.Server) *nats.Conn {
+	t.Helper()
+	u := r.system.User("admin")
+	nc, err := nats.Connect("", nats.InProcessServer(s), nats.UserJWT(
+		func() (string, error) { return u.Token(), nil },
+		func(nonce []byte) ([]byte, error) { return u.Key().Sign(nonce) },
+	))
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// does sends the request, and gives what came back: one message, or all of a pack.
+func (e exchange) does(t *testing.T, nc *nats.Conn) []string {
+	t.Helper()
+	inbox := nats.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	require.NoError(t, err)
+	defer sub.Unsubscribe()
+	require.NoError(t, nc.PublishMsg(&nats.Msg{Subject: e.Subject, Reply: inbox, Header: e.Header, Data: e.Body}))
+	var out []string
+	for {
+		m, err := sub.NextMsg(10 * time.Second)
+		require.NoError(t, err)
+		out = append(out, plain(t, string(m.Data)))
+		if len(m.Data) == 0 || !strings.HasSuffix(e.Subject, ".PACK") {
+			return out
+		}
+	}
+}
+
+// plain leaves out of a JSON answer what differs from server to server: of the server the names of the fields are left.
+func plain(t testing.TB, text string) string {
+	t.Helper()
+	if !strings.HasPrefix(text, "{") {
+		return text
+	}
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal([]byte(text), &doc))
+	doc["server"] = slices.Sorted(maps.Keys(doc["server"].(map[string]any)))
+	out, err := json.Marshal(doc)
+	require.NoError(t, err)
+	return string(out)
+}
+
+// TestClaimsAnswersAreRecorded: nats-server answers as is recorded. What is recorded is what resolver/claimsync is held to.
+func TestClaimsAnswersAreRecorded(t *testing.T) {
+	r := newRealm(t)
+	nc := r.connect(t, r.full(t, time.Hour))
+	var have []exchange
+	for _, e := range r.requests(t) {
+		e.Answers = e.does(t, nc)
+		have = append(have, e)
+	}
+	if *update {
+		text, err := json.MarshalIndent(have, "", "\t")
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(recorded, append(text, '\n'), 0o600))
+	}
+	var want []exchange
+	readJSON(t, recorded, &want)
+	require.Greater(t, len(want), 20)
+	require.Equal(t, want, have)
+}
+
+// conn is a resolver.Bus over a connection.
+type conn struct{ *nats.Conn }
+
+func (c conn) Publish(_ context.Context, m resolver.Msg) error {
+	return c.PublishMsg(&nats.Msg{Subject: m.Subject, Reply: m.Reply, Header: m.Header, Data: m.Data})
+}
+
+func (c conn) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() error, error) {
+	sub, err := c.QueueSubscribe(subject, queue, func(m *nats.Msg) {
+		fn(resolver.Msg{Subject: m.Subject, Reply: m.Reply, Header: m.Header, Data: m.Data})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sub.Unsubscribe, c.Flush()
+}
+
+// node is one of ours at a server.
+type node struct {
+	*claimsync.Service
+	store      *resolver.Memory
+	authorizer *auth.Authorizer
+	nc         *nats.Conn
+}
+
+func (r realm) node(t *testing.T, s *server.Server, edits ...func(*claimsync.Config)) *node {
+	t.Helper()
+	n := &node{store: new(resolver.Memory), nc: r.connect(t, s)}
+	_, err := n.store.Save(t.Context(), r.system.Token(), resolver.Push)
+	require.NoError(t, err)
+	n.authorizer = authtest.Authorizer(t, r.operator, nil, func(c *auth.Config) { c.Resolver, c.Store = nil, n.store })
+	c := claimsync.Config{
+		Bus: conn{n.nc}, Authorizer: n.authorizer, Store: n.store, Server: claimsync.ServerInfo{Name: "ours"},
+		SystemAccount: r.system.PublicKey(), AllowDelete: true, Interval: -1, Clock: authtest.Now,
+	}
+	for _, edit := range edits {
+		edit(&c)
+	}
+	n.Service, err = claimsync.New(c)
+	require.NoError(t, err)
+	require.NoError(t, n.Start())
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// TestClaimsBothAnswer: a tool that pushes, lists and deletes gets an answer of the server and one of ours, with the same
+// account, code and message.
+func TestClaimsBothAnswer(t *testing.T) {
+	r := newRealm(t)
+	s := r.full(t, time.Hour)
+	r.node(t, s)
+	tool := r.connect(t, s)
+	for _, e := range r.requests(t) {
+		if strings.HasSuffix(e.Subject, ".PACK") || strings.HasSuffix(e.Subject, ".LOOKUP") {
+			continue
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			inbox := nats.NewInbox()
+			sub, err := tool.SubscribeSync(inbox)
+			require.NoError(t, err)
+			require.NoError(t, tool.PublishMsg(&nats.Msg{Subject: e.Subject, Reply: inbox, Header: e.Header, Data: e.Body}))
+			var told [2]struct {
+				Server struct{ Name, ID, Ver string }
+				Data   any
+				Error  *struct {
+					Account, Description string
+					Code                 int
+				}
+			}
+			for i := range told {
+				m, err := sub.NextMsg(10 * time.Second)
+				require.NoError(t, err)
+				require.NoError(t, json.Unmarshal(m.Data, &told[i]))
+				require.NotEmpty(t, told[i].Server.Name)
+				if data, ok := told[i].Data.(map[string]any); ok {
+					delete(data, "report")
+					delete(data, "accounts")
+				}
+				if told[i].Error != nil { // the cause is in each one's own words
+					told[i].Error.Description, _, _ = strings.Cut(told[i].Error.Description, " - ")
+				}
+			}
+			require.NotEqual(t, told[0].Server.Name, told[1].Server.Name)
+			told[0].Server, told[1].Server = struct{ Name, ID, Ver string }{}, struct{ Name, ID, Ver string }{}
+			require.Equal(t, told[0], told[1])
+		})
+	}
+}
+
+// pull is what a tool gets that asks for all there is.
+func pull(t *testing.T, nc *nats.Conn) []string {
+	t.Helper()
+	return exchange{Subject: "$SYS.REQ.CLAIMS.PACK"}.does(t, nc)
+}
+
+// TestClaimsConverge: ours and a full resolver come to hold the same, whichever had what; what is untrusted, older or
+// malformed stays where it is.
+func TestClaimsConverge(t *testing.T) {
+	r := newRealm(t)
+	s := r.full(t, 50*time.Millisecond)
+	theirs := r.connect(t, s)
+	push := func(token string) {
+		exchange{Subject: "$SYS.REQ.CLAIMS.UPDATE", Body: []byte(token)}.does(t, theirs)
+	}
+	newer := r.b.Renew(authtest.Edit(func(c *jwt.AccountClaims) { c.ID = "newer" })) // by which the server tells tokens apart
+	push(r.a.Token())
+	push(r.b.Token())
+	untrusted := r.other.Account("Z", authtest.From("other/Z"))
+	push(untrusted.Token()) // which it keeps, and offers
+
+	ours := r.node(t, s, func(c *claimsync.Config) { c.Interval = 50 * time.Millisecond })
+	for _, token := range []string{newer.Token(), r.c.Token()} {
+		_, err := ours.authorizer.Apply(t.Context(), token, resolver.Push)
+		require.NoError(t, err)
+	}
+	want := []string{r.system.Token(), r.a.Token(), newer.Token(), r.c.Token()}
+	require.Eventually(t, func() bool {
+		hash, err := ours.store.Hash(t.Context())
+		require.NoError(t, err)
+		return hash == hashOf(want...) && dirHash(s) == hashOf(append(want, untrusted.Token())...)
+	}, 20*time.Second, 20*time.Millisecond)
+	resolvertest.Holds(t, ours.store, want...)
+	require.NotZero(t, ours.Stats().Taken.Refused, "what is untrusted was offered")
+
+	// Deleted at both. The server remembers nothing of what it deleted, and may be given it again by one that has not heard
+	// yet: so the tool asks once more.
+	want = want[:3]
+	times := 0
+	require.Eventually(t, func() bool {
+		times++
+		gone := r.deletion(t, r.operator.Key(), []string{r.c.PublicKey()}, func(c *jwt.GenericClaims) { c.ID = strconv.Itoa(times) })
+		require.NoError(t, theirs.Publish("$SYS.REQ.CLAIMS.DELETE", gone))
+		require.NoError(t, theirs.Flush())
+		hash, err := ours.store.Hash(t.Context())
+		require.NoError(t, err)
+		return hash == hashOf(want...) && dirHash(s) == hashOf(append(want, untrusted.Token())...)
+	}, 20*time.Second, 20*time.Millisecond)
+
+	// A request that only the server has seen: ours hears of newer tokens, and takes back nothing that was deleted here.
+	_, err := ours.authorizer.Remove(t.Context(), r.a.PublicKey())
+	require.NoError(t, err)
+	before := ours.Stats()
+	require.Eventually(t, func() bool {
+		now := ours.Stats()
+		return now.Exchanges > before.Exchanges+3 && now.Taken.Older > before.Taken.Older
+	}, 20*time.Second, 20*time.Millisecond)
+	resolvertest.Holds(t, ours.store, r.system.Token(), newer.Token())
+	require.Contains(t, pull(t, theirs), r.system.PublicKey()+"|"+r.system.Token())
+}
+
+func hashOf(tokens ...string) (out [sha256.Size]byte) {
+	for _, token := range tokens {
+		for i, x := range sha256.Sum256([]byte(token)) {
+			out[i] ^= x
+		}
+	}
+	return out
+}
+
+func dirHash(s *server.Server) [sha256.Size]byte {
+	return s.AccountResolver().(*server.DirAccResolver).Hash()
+}
+
+// TestClaimsLookup: our Resolver finds what a full resolver has, ours and theirs, and knows when nobody has it.
+func TestClaimsLookup(t *testing.T) {
+	r := newRealm(t)
+	s := r.full(t, time.Hour)
+	nc := r.connect(t, s)
+	exchange{Subject: "$SYS.REQ.CLAIMS.UPDATE", Body: []byte(r.a.Token())}.does(t, nc)
+	asking, err := claimsync.NewResolver(claimsync.Options{Bus: conn{r.connect(t, s)}, Peers: func() int { return 1 }})
+	require.NoError(t, err)
+	token, err := asking.Resolve(t.Context(), r.a.PublicKey())
+	require.NoError(t, err)
+	require.Equal(t, r.a.Token(), token)
+	_, err = asking.Resolve(t.Context(), r.b.PublicKey())
+	require.ErrorIs(t, err, resolver.ErrNotFound)
+	require.NotErrorIs(t, err, resolver.ErrUnavailable)
+
+	// The other way round: the server asks ours.
+	ours := r.node(t, s, func(c *claimsync.Config) { c.Resolver = asking })
+	_, err = ours.authorizer.Apply(t.Context(), r.b.Token(), resolver.Push)
+	require.NoError(t, err)
+	u := r.b.User("u")
+	client, err := nats.Connect("", nats.InProcessServer(s), nats.UserJWT(
+		func() (string, error) { return u.Token(), nil },
+		func(nonce []byte) ([]byte, error) { return u.Key().Sign(nonce) },
+	))
+	require.NoError(t, err)
+	client.Close()
+}
+
+// TestClaimsNobodyListens: what NATS says where nobody listens is not the empty answer of somebody who has no token.
+func TestClaimsNobodyListens(t *testing.T) {
+	s := start(t, quiet())
+	nc, err := nats.Connect("", nats.InProcessServer(s))
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	asking, err := claimsync.NewResolver(claimsync.Options{Bus: conn{nc}, Peers: func() int { return 1 }, Timeout: time.Minute})
+	require.NoError(t, err)
+	_, err = asking.Resolve(t.Context(), resolvertest.Account(t, 1))
+	require.ErrorIs(t, err, resolver.ErrUnavailable)
+	require.NotErrorIs(t, err, resolver.ErrNotFound)
+}
