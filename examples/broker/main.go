@@ -79,12 +79,12 @@ func serve(ctx context.Context, r reload, addr string, say []string, out, logs i
 	for _, notice := range c.Notices {
 		log.Warn(notice)
 	}
-	from, err := open(ctx, c, log)
+	relay := new(broker.Relay)
+	from, err := open(ctx, c, relay, log)
 	if err != nil {
 		return err
 	}
 	defer from.close(log)
-	relay := new(broker.Relay)
 	authorizer, err := newAuthorizer(ctx, c, from, relay, log)
 	if err != nil {
 		return err
@@ -98,6 +98,11 @@ func serve(ctx context.Context, r reload, addr string, say []string, out, logs i
 	if err != nil {
 		return err
 	}
+	end, err := from.serve(server, authorizer, c, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer end()
 	r.authorizer, r.log, r.dir = authorizer, log, from.dir
 	defer r.follow(ctx)()
 	context.AfterFunc(ctx, server.Close)

@@ -82,10 +82,11 @@ func begin(t *testing.T, text string) *reloaded {
 	require.NoError(t, err)
 	r := &reloaded{t: t, log: &diary{}}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
-	from, err := open(t.Context(), c, log)
+	relay := new(broker.Relay)
+	from, err := open(t.Context(), c, relay, log)
 	require.NoError(t, err)
 	t.Cleanup(func() { from.close(log) })
-	a, err := newAuthorizer(t.Context(), c, from, new(broker.Relay), log)
+	a, err := newAuthorizer(t.Context(), c, from, relay, log)
 	require.NoError(t, err)
 	t.Cleanup(func() { a.Close() })
 	r.reload = reload{file: file, running: c, authorizer: a, dir: from.dir, log: log}

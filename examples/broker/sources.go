@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	"github.com/natsauth/natsauth/auth"
+	"github.com/natsauth/natsauth/examples/broker/internal/broker"
 	"github.com/natsauth/natsauth/examples/broker/internal/config"
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/claimsync"
 	"github.com/natsauth/natsauth/resolver/full"
 	"github.com/natsauth/natsauth/resolver/url"
 )
@@ -21,8 +24,9 @@ type sources struct {
 	upstream resolver.Resolver
 	watch    []resolver.Watcher
 	refresh  time.Duration
-	dir      *full.Store // of full and cache
-	closer   io.Closer   // nil: there is nothing to close
+	dir      *full.Store         // of full and cache, as peers
+	peers    *claimsync.Resolver // who may have an account that is not in dir
+	closer   io.Closer           // nil: there is nothing to close
 }
 
 // refreshTime is how often accounts are looked up again of whose changes nobody tells.
@@ -30,10 +34,10 @@ const refreshTime = time.Minute
 
 // open opens what accounts come from, and has it hold what the file holds itself: in a
 // directory a later token stays.
-func open(ctx context.Context, c *config.Config, log *slog.Logger) (sources, error) {
+func open(ctx context.Context, c *config.Config, relay *broker.Relay, log *slog.Logger) (sources, error) {
 	switch a := &c.Accounts; a.Kind {
 	case config.Full, config.Cache:
-		return openDirectory(ctx, a, log)
+		return openDirectory(ctx, a, relay, log)
 	case config.URL:
 		return openURL(ctx, a, log)
 	default:
@@ -41,7 +45,7 @@ func open(ctx context.Context, c *config.Config, log *slog.Logger) (sources, err
 	}
 }
 
-func openDirectory(ctx context.Context, a *config.Accounts, log *slog.Logger) (sources, error) {
+func openDirectory(ctx context.Context, a *config.Accounts, relay *broker.Relay, log *slog.Logger) (sources, error) {
 	o := a.Directory
 	o.Logger = log
 	dir, err := full.Open(a.Dir, o)
@@ -49,6 +53,10 @@ func openDirectory(ctx context.Context, a *config.Accounts, log *slog.Logger) (s
 		return sources{}, err
 	}
 	s := sources{store: dir, dir: dir, watch: []resolver.Watcher{dir}, closer: dir}
+	if s.peers, err = claimsync.NewResolver(claimsync.Options{Bus: relay, Peers: peers(relay), Timeout: a.Timeout}); err != nil {
+		return sources{}, errors.Join(err, dir.Close())
+	}
+	s.upstream = s.peers
 	if a.Kind == config.Cache {
 		s.refresh = a.TTL
 	}
@@ -61,6 +69,44 @@ func openDirectory(ctx context.Context, a *config.Accounts, log *slog.Logger) (s
 		}
 	}
 	return s, nil
+}
+
+// peers says how many answer when an account is looked for: the broker stands alone, and so nobody, unless a client of the
+// system account listens to such questions.
+func peers(relay *broker.Relay) func() int {
+	const question = "$SYS.REQ.ACCOUNT.A.CLAIMS.LOOKUP"
+	return func() int {
+		if relay.Heard(question) {
+			return -1 // who knows how many servers are behind it
+		}
+		return 0
+	}
+}
+
+// serve serves the claims protocol in the system account, where there is a directory to keep what is pushed: the function
+// that it gives ends that.
+func (s sources) serve(server *broker.Server, a *auth.Authorizer, c *config.Config, log *slog.Logger) (func(), error) {
+	if s.dir == nil {
+		return func() {}, nil
+	}
+	service, err := claimsync.New(claimsync.Config{
+		Bus: server.Bus(), Authorizer: a, Store: s.dir, Resolver: s.peers,
+		Server:        claimsync.ServerInfo{Name: cmp.Or(c.Name, server.ID()), ID: server.ID(), Host: cmp.Or(c.Host, defaultHost), Cluster: c.Cluster, Version: broker.Version},
+		SystemAccount: c.Trust.SystemAccount,
+		AllowDelete:   c.Accounts.Directory.Delete != full.DeleteOff, Cache: c.Accounts.Kind == config.Cache,
+		Interval: c.Accounts.Interval, Timeout: c.Accounts.Timeout, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := service.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		if err := service.Close(); err != nil {
+			log.Warn("claims", "err", err)
+		}
+	}, nil
 }
 
 func preload(ctx context.Context, dir resolver.Store, from resolver.Resolver, key string) error {
