@@ -174,7 +174,7 @@ func (s *Service) merge(ctx context.Context, key, token string, got *Exchanged) 
 	if a, err := claims.ParseAccount(canonical); err != nil || a.Key != key {
 		return &got.Refused
 	}
-	_, err = s.config.Authorizer.Apply(ctx, canonical, resolver.Merge)
+	_, err = s.config.Authorizer.Apply(auth.By(ctx, subjectPack), canonical, resolver.Merge)
 	var why *auth.Error
 	switch {
 	case err == nil:

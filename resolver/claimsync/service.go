@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/resolver"
 )
 
@@ -188,7 +189,7 @@ func (s *Service) receive(r request) func(resolver.Msg) {
 		case r.lane != s.lanes.read:
 			kept.Data = bytes.Clone(m.Data)
 		}
-		do := func(ctx context.Context, m resolver.Msg) { r.do(ctx, m, r.key(m.Subject)) }
+		do := func(ctx context.Context, m resolver.Msg) { r.do(auth.By(ctx, m.Subject), m, r.key(m.Subject)) }
 		if !r.lane.offer(job{do, kept}) {
 			s.refuse(r, kept, ErrBusy)
 		}
