@@ -26,9 +26,9 @@ const cellsEach = 6
 // TestPermissionsAreTheReferences lets users with every kind of permissions try what
 // they may do, on both servers, and compares what comes back of every single try.
 func TestPermissionsAreTheReferences(t *testing.T) {
-	want := fewDecisions
+	want, least := fewDecisions, 0.15 // of so few of a kind chance makes more
 	if full() {
-		want = manyDecisions
+		want, least = manyDecisions, 0.3
 	}
 	first := seed(t)
 	var c census
@@ -45,7 +45,7 @@ func TestPermissionsAreTheReferences(t *testing.T) {
 	for _, kind := range permissions.Kinds() {
 		n := c.count[kind]
 		fmt.Printf("permissions: %-16s %6d, %.0f%% allowed\n", kind, n.asked, 100*n.share())
-		require.InDelta(t, 0.5, n.share(), 0.2, "%s: at least 30%% of either outcome", kind)
+		require.InDelta(t, 0.5, n.share(), 0.5-least, "%s: at least %.2f of either outcome", kind, least)
 	}
 	if !peer.Mirrored() {
 		fmt.Printf("permissions: %d subscriptions differ by B3\n", c.wide)
