@@ -24,6 +24,7 @@ import (
 	"github.com/natsauth/natsauth/auth/authtest"
 	"github.com/natsauth/natsauth/resolver"
 	"github.com/natsauth/natsauth/resolver/claimsync"
+	"github.com/natsauth/natsauth/resolver/full"
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
 
@@ -216,15 +217,18 @@ func (c conn) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() er
 // node is one of ours at a server.
 type node struct {
 	*claimsync.Service
-	store      *resolver.Memory
+	store      *full.Store
 	authorizer *auth.Authorizer
 	nc         *nats.Conn
 }
 
 func (r realm) node(t *testing.T, s *server.Server, edits ...func(*claimsync.Config)) *node {
 	t.Helper()
-	n := &node{store: new(resolver.Memory), nc: r.connect(t, s)}
-	_, err := n.store.Save(t.Context(), r.system.Token(), resolver.Push)
+	store, err := full.Open(t.TempDir(), full.Options{Delete: full.DeleteHard})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	n := &node{store: store, nc: r.connect(t, s)}
+	_, err = n.store.Save(t.Context(), r.system.Token(), resolver.Push)
 	require.NoError(t, err)
 	n.authorizer = authtest.Authorizer(t, r.operator, nil, func(c *auth.Config) { c.Resolver, c.Store = nil, n.store })
 	c := claimsync.Config{
