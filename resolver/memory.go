@@ -18,7 +18,7 @@ import (
 // Memory answers [ErrUnavailable]. A Memory may be used by several goroutines, and must not be copied.
 //
 // The marks of the 65,536 accounts that were deleted last stay, so that an older token is [ErrRollback] after Delete as
-// it was before (B4). A token of the same second may come back.
+// it was before (B4). A token of the same second may be pushed again.
 type Memory struct {
 	mu    sync.RWMutex     // guards what follows
 	held  map[string]entry // by account key

@@ -17,7 +17,8 @@ const (
 	Push Mode = iota
 
 	// Merge is for a token that another store had. An older token is [ErrRollback]. Of two tokens of the same second
-	// the one with the greater digest wins, so that stores which merge from each other in any order hold the same.
+	// the one with the greater digest wins, so that stores which merge from each other in any order hold the same. An
+	// account that was deleted comes back with a later token only: who has not heard of it still offers the last one.
 	Merge
 
 	// Override is for going back to an older token on purpose. It always wins.
@@ -56,7 +57,7 @@ func (m Mode) Admits(held, next Mark) (bool, error) {
 		return false, nil
 	case m == Override || next.IssuedAt > held.IssuedAt:
 		return true, nil
-	case next.IssuedAt < held.IssuedAt:
+	case next.IssuedAt < held.IssuedAt, m == Merge && held.Digest == (claims.Digest{}):
 		return false, ErrRollback
 	default:
 		return m == Push || bytes.Compare(next.Digest[:], held.Digest[:]) > 0, nil

@@ -39,7 +39,7 @@ func TestB4Admits(t *testing.T) {
 		{"same token", held, held, no, no, no},
 		{"a second after", held, mark(101, 4), yes, yes, yes},
 		{"after a deletion, a second before", mark(100, 0), mark(99, 5), back, back, yes},
-		{"after a deletion, same second", mark(100, 0), mark(100, 5), yes, yes, yes},
+		{"after a deletion, same second", mark(100, 0), mark(100, 5), yes, back, yes},
 		{"after a deletion, a second after", mark(100, 0), mark(101, 5), yes, yes, yes},
 		{"no iat after no iat, greater digest", mark(0, 5), mark(0, 6), yes, yes, yes},
 		{"no iat after no iat, lesser digest", mark(0, 5), mark(0, 4), yes, no, yes},

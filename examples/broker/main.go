@@ -136,6 +136,9 @@ func newAuthorizer(ctx context.Context, c *config.Config, from sources, relay *b
 	if err != nil {
 		return nil, err
 	}
+	if from.judge != nil {
+		from.judge.Store(a)
+	}
 	look := func() error {
 		_, err := a.Account(ctx, c.Trust.SystemAccount)
 		if err != nil {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/natsauth/natsauth/auth"
+	"github.com/natsauth/natsauth/claims"
 	"github.com/natsauth/natsauth/examples/broker/internal/broker"
 	"github.com/natsauth/natsauth/examples/broker/internal/config"
 	"github.com/natsauth/natsauth/resolver"
@@ -26,6 +28,7 @@ type sources struct {
 	refresh  time.Duration
 	dir      *full.Store         // of full and cache, as peers
 	peers    *claimsync.Resolver // who may have an account that is not in dir
+	judge    *judge              // of what they answer
 	closer   io.Closer           // nil: there is nothing to close
 }
 
@@ -53,7 +56,8 @@ func openDirectory(ctx context.Context, a *config.Accounts, relay *broker.Relay,
 		return sources{}, err
 	}
 	s := sources{store: dir, dir: dir, watch: []resolver.Watcher{dir}, closer: dir}
-	if s.peers, err = claimsync.NewResolver(claimsync.Options{Bus: relay, Peers: peers(relay), Timeout: a.Timeout}); err != nil {
+	s.judge = new(judge)
+	if s.peers, err = claimsync.NewResolver(claimsync.Options{Bus: relay, Peers: peers(relay), Vouch: s.judge.vouch, Timeout: a.Timeout}); err != nil {
 		return sources{}, errors.Join(err, dir.Close())
 	}
 	s.upstream = s.peers
@@ -69,6 +73,18 @@ func openDirectory(ctx context.Context, a *config.Accounts, relay *broker.Relay,
 		}
 	}
 	return s, nil
+}
+
+// judge is the authorizer, once it is there: an answer that nobody trusted has signed does not end a look-up.
+type judge struct {
+	atomic.Pointer[auth.Authorizer]
+}
+
+func (j *judge) vouch(token string) (*claims.Account, error) {
+	if a := j.Load(); a != nil {
+		return a.Vouch(token)
+	}
+	return claims.ParseAccount(token)
 }
 
 // peers says how many answer when an account is looked for: the broker stands alone, and so nobody, unless a client of the

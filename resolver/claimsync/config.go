@@ -76,11 +76,11 @@ type Bounds struct {
 	// key. An answer that would be larger leaves out its lists.
 	MessageBytes int
 	// Requests is how many requests wait to write (UPDATE and DELETE, which are done in the order in which they came), and
-	// how many to read (LOOKUP and LIST), and of those that have no room how many wait to be told so; default 1,024.
+	// how many to read (LOOKUP), and of those that have no room how many wait to be told so; default 1,024.
 	Requests int
 	// RequestBytes is how many bytes of requests wait to write; default 16 MiB. One has room whatever its size.
 	RequestBytes int
-	// Packs is how many requests for packs wait; default 16.
+	// Packs is how many requests for packs wait, and how many for lists; default 16.
 	Packs int
 	// RequestTime is how long one request may take, and of a DELETE each account; default 10 seconds.
 	RequestTime time.Duration

@@ -38,7 +38,7 @@ var (
 // several goroutines.
 type Service struct {
 	config Config
-	lanes  struct{ write, read, pack, refusals *lane }
+	lanes  struct{ write, read, list, pack, refusals *lane }
 	seq    atomic.Uint64 // of answers
 	done   requests
 
@@ -73,6 +73,7 @@ func New(c Config) (*Service, error) {
 	b := c.Bounds
 	s.lanes.write = newLane(b.Requests, b.RequestBytes, 1)
 	s.lanes.read = newLane(b.Requests, b.RequestBytes, 2)
+	s.lanes.list = newLane(b.Packs, b.RequestBytes, 1) // each looks at everything: it keeps no LOOKUP waiting
 	s.lanes.pack = newLane(b.Packs, b.RequestBytes, 1)
 	s.lanes.refusals = newLane(b.Requests, b.RequestBytes, 1)
 	return s, nil
@@ -94,7 +95,7 @@ func (s *Service) requests() []request {
 		{subjectUpdateAccount, "", 3, s.lanes.write, s.update, s.refuseUpdate},
 		{subjectUpdateOld, "", 2, s.lanes.write, s.update, s.refuseUpdate},
 		{subjectDelete, "", 0, s.lanes.write, s.delete, s.refuseDelete},
-		{subjectList, "", 0, s.lanes.read, s.list, nil},
+		{subjectList, "", 0, s.lanes.list, s.list, nil},
 	}
 	if !s.config.Cache {
 		out = append(out,
@@ -124,7 +125,7 @@ func (s *Service) Start() error {
 	ctx, end := context.WithCancel(context.Background())
 	s.state, s.end = running, end
 	s.atEnd = func(f func()) func() bool { return context.AfterFunc(ctx, f) }
-	for _, l := range []*lane{s.lanes.write, s.lanes.read, s.lanes.pack, s.lanes.refusals} {
+	for _, l := range []*lane{s.lanes.write, s.lanes.read, s.lanes.list, s.lanes.pack, s.lanes.refusals} {
 		for range l.workers {
 			s.working.Go(func() { l.run(ctx) })
 		}
@@ -181,12 +182,12 @@ func (s *Service) receive(r request) func(resolver.Msg) {
 		if s.own(m) {
 			return
 		}
-		kept := resolver.Msg{Subject: m.Subject, Reply: m.Reply}
+		kept := resolver.Msg{Subject: m.Subject, Reply: answerable(m.Reply)}
 		switch {
 		case len(m.Data) > s.config.Bounds.MessageBytes:
 			s.refuse(r, kept, errTooLarge)
 			return
-		case r.lane != s.lanes.read:
+		case r.lane != s.lanes.read && r.lane != s.lanes.list:
 			kept.Data = bytes.Clone(m.Data)
 		}
 		do := func(ctx context.Context, m resolver.Msg) { r.do(auth.By(ctx, m.Subject), m, r.key(m.Subject)) }
@@ -194,6 +195,15 @@ func (s *Service) receive(r request) func(resolver.Msg) {
 			s.refuse(r, kept, ErrBusy)
 		}
 	}
+}
+
+// answerable is the reply subject of a request, unless the answer would be a request of this protocol, or an event: then there
+// is none. Servers wait for answers below the one prefix.
+func answerable(reply string) string {
+	if strings.HasPrefix(reply, "$SYS.") && !strings.HasPrefix(reply, "$SYS._INBOX.") {
+		return ""
+	}
+	return reply
 }
 
 // own says whether a message is of this node's own: a question of its Resolver, which knows what is here, or the request of

@@ -112,7 +112,7 @@ func TestB18NeverBlocks(t *testing.T) {
 		{"updates, one has room", updates, r.a.Token(), func(b *claimsync.Bounds) { b.RequestBytes = 1 }, 1, refusal("claimsync: busy")},
 		{"deletes", deletes, deletion(t, r.operator.Key(), nil), func(b *claimsync.Bounds) { b.Requests = 3 }, 3, "delete accounts request failed - claimsync: busy"},
 		{"look-ups", lookup(r.a), "", func(b *claimsync.Bounds) { b.Requests = 3 }, 3, ""},
-		{"lists", lists, "", func(b *claimsync.Bounds) { b.Requests = 3 }, 3, ""},
+		{"lists", lists, "", func(b *claimsync.Bounds) { b.Packs = 3 }, 3, ""},
 		{"packs", packs, "", func(b *claimsync.Bounds) { b.Packs = 3 }, 3, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestB18NeverBlocks(t *testing.T) {
 					}
 				}
 				workers := 1
-				if row.answered == "" && row.name != "packs" {
+				if row.name == "look-ups" {
 					workers = 2
 				}
 				send(workers + row.room) // under way, and waiting
@@ -152,6 +152,43 @@ func TestB18NeverBlocks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestB18ListsKeepNoLookupWaiting: whoever lists all the time does not keep accounts from being found.
+func TestB18ListsKeepNoLookupWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRealm(t)
+		bus := new(resolvertest.Bus)
+		slow := &slowBus{Bus: bus, gate: make(chan struct{})}
+		n := r.node(t, slow)
+		n.hold(r.a)
+		for range 20 {
+			require.NoError(t, bus.Publish(t.Context(), resolver.Msg{Subject: lists, Reply: "slow.x"}))
+		}
+		n.bus = bus
+		require.Equal(t, []string{r.a.Token()}, n.ask(lookup(r.a), ""))
+		close(slow.gate)
+	})
+}
+
+// TestAnswersAreNoRequests: an answer does not go where it would be a request.
+func TestAnswersAreNoRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRealm(t)
+		bus := new(resolvertest.Bus)
+		n := r.node(t, bus)
+		n.hold(r.a)
+		heard, servers := collect(t, bus, "$SYS.REQ.X.>"), collect(t, bus, "$SYS._INBOX.>")
+		for _, subject := range []string{lists, packs, lookup(r.a), updates, deletes} {
+			for _, reply := range []string{"$SYS.REQ.X.y", "$SYS._INBOX.y"} {
+				require.NoError(t, bus.Publish(t.Context(), resolver.Msg{Subject: subject, Reply: reply, Data: []byte(r.b.Token())}))
+			}
+		}
+		synctest.Wait()
+		require.Empty(t, heard())
+		require.NotEmpty(t, servers())
+		n.holds(r.system, r.a, r.b)
+	})
 }
 
 // slowBus takes messages to slow.x when its gate is open only.

@@ -55,17 +55,29 @@ func (s *Store) checkpoint() {
 func (s *Store) write(entries []entry) {
 	if err := s.disk.replace(indexFile, encodeIndex(entries)); err != nil {
 		s.options.Logger.Warn("full: the index was not written", "error", err)
-		s.index = loose(entries)
+		s.index = s.index.unwritten(entries)
 		return
 	}
 	s.index = newIndex(entries)
 }
 
-// loose is an index of which nothing is on the disk.
-func loose(entries []entry) *index {
-	x := newIndex(nil)
-	for _, e := range entries {
-		x.put(e, nil)
+// unwritten is the index where the entries could not be written: what is on the disk stays what it is, and it is tried again
+// when twice as much has changed.
+func (x *index) unwritten(entries []entry) *index {
+	next := newIndex(nil)
+	next.base = x.base
+	for k, e := range x.recent {
+		next.recent[k] = e // those that are gone, too
 	}
-	return x
+	for _, e := range entries {
+		if r, ok := next.get(e.key); !ok || !r.is(e.sum) {
+			next.recent[e.key] = &e
+		}
+		next.mix(e.sum)
+		next.count++
+		r := e.record()
+		next.await(&r)
+	}
+	next.room = 2 * len(next.recent)
+	return next
 }

@@ -205,6 +205,77 @@ func TestFaultyFiles(t *testing.T) {
 	}
 }
 
+// TestAsideIsNumbered: what is aside stays, too.
+func TestAsideIsNumbered(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, full.Options{})
+	name := resolvertest.Account(t, 1) + ".jwt"
+	require.NoError(t, os.Mkdir(filepath.Join(dir, name+".aside"), 0o750))
+	for n, want := range []string{".aside.1", ".aside.2"} {
+		write(t, dir, name, "bad "+want)
+		save(t, s, resolvertest.Token(t, 1, int64(100+n)))
+		require.Equal(t, "bad "+want, read(t, dir, name+want))
+	}
+	resolvertest.Holds(t, s, resolvertest.Token(t, 1, 101))
+}
+
+// TestLinks: a link that leads out of the directory is no token, and goes aside as such.
+func TestLinks(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	token := resolvertest.Token(t, 1, 100)
+	write(t, other, "x.jwt", token)
+	name := resolvertest.Account(t, 1) + ".jwt"
+	if err := os.Symlink(filepath.Join(other, "x.jwt"), filepath.Join(dir, name)); err != nil {
+		t.Skip(err)
+	}
+	s := open(t, dir, full.Options{})
+	_, err := s.Resolve(t.Context(), resolvertest.Account(t, 1))
+	require.ErrorIs(t, err, full.ErrFault)
+	save(t, s, resolvertest.Token(t, 1, 50))
+	resolvertest.Holds(t, s, resolvertest.Token(t, 1, 50))
+	require.Equal(t, token, read(t, other, "x.jwt"))
+}
+
+// TestB5SaveLooksAtTheFile: what Save takes for unchanged is there.
+func TestB5SaveLooksAtTheFile(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, full.Options{})
+	older, newer := resolvertest.Token(t, 1, 100), resolvertest.Token(t, 1, 101)
+	require.Len(t, older, len(newer))
+	save(t, s, newer)
+	for _, bad := range []string{older, newer[:300] + "x" + newer[301:]} {
+		write(t, dir, resolvertest.Account(t, 1)+".jwt", bad)
+		changed, err := s.Save(t.Context(), newer, resolver.Push)
+		require.NoError(t, err)
+		require.True(t, changed)
+		require.Equal(t, newer, read(t, dir, resolvertest.Account(t, 1)+".jwt"))
+	}
+}
+
+// TestExpiryThatFails is tried again after a while, and not for whoever asks for anything.
+func TestExpiryThatFails(t *testing.T) {
+	var now atomic.Int64
+	dir := t.TempDir()
+	s := open(t, dir, full.Options{Delete: full.DeleteRename, Clock: func() time.Time { return time.Unix(now.Load(), 0) }})
+	save(t, s, resolvertest.Token(t, 1, 100, resolvertest.Expires(2000)))
+	gone := resolvertest.Account(t, 1) + ".jwt.deleted"
+	write(t, filepath.Join(dir, gone), "full", "x")
+	size := func() int { return len(read(t, dir, ".natsauth.marks")) }
+	now.Store(2000)
+	_, err := s.Resolve(t.Context(), resolvertest.Account(t, 2))
+	require.ErrorIs(t, err, resolver.ErrNotFound)
+	before := size()
+	for range 50 {
+		now.Add(60)
+		_, err := s.Resolve(t.Context(), resolvertest.Account(t, 2))
+		require.ErrorIs(t, err, resolver.ErrNotFound)
+	}
+	require.Equal(t, before, size())
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, gone)))
+	now.Add(60)
+	resolvertest.Holds(t, s)
+}
+
 // TestForeignFiles are left alone.
 func TestForeignFiles(t *testing.T) {
 	dir := t.TempDir()

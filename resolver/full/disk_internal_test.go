@@ -318,7 +318,7 @@ func faulted(t *testing.T, d *scene, o Options, cause error, left int, half bool
 	if has[resolvertest.Account(t, 9)] != "" || errors.Is(err, fs.ErrNotExist) {
 		data, err = os.ReadFile(filepath.Join(d.root.Name(), bad+aside))
 	}
-	require.NoError(t, err)
+	require.NoError(t, err, "%s, half: %t", d.failed, half)
 	require.Equal(t, "no token", string(data))
 	list, err := filepath.Glob(filepath.Join(d.root.Name(), ".[A-Z]*"))
 	require.NoError(t, err)

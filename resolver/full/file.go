@@ -70,7 +70,7 @@ func (s *Store) inspect(k rawKey, known *entry) (*file, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case err != nil && info != nil: // what is there is no file of a token
+	case err != nil && (info != nil || s.isNoFile(name)): // what is there is no file of a token
 		return nil, fmt.Errorf("%w: %w", ErrFault, err)
 	case err != nil:
 		return nil, err
@@ -90,6 +90,12 @@ func (s *Store) inspect(k rawKey, known *entry) (*file, error) {
 	}
 	f.size, f.changed = info.Size(), s.settled(info)
 	return f, nil
+}
+
+// isNoFile says whether something else has the name, such as a link that leads out of the directory.
+func (s *Store) isNoFile(name string) bool {
+	info, err := s.disk.stat(name)
+	return err == nil && !info.Mode().IsRegular()
 }
 
 // settled is a file's time, unless that is so near that somebody may write to it still, in the same instant.

@@ -52,6 +52,7 @@ type index struct {
 	count  int
 	hash   [sha256.Size]byte
 	next   int64 // no token's time is over before; 0: none's ever is
+	room   int   // how many may be recent before that is written, at least
 }
 
 // newIndex makes an index of entries, which are in order.
@@ -167,7 +168,7 @@ func (x *index) over(now int64) []rawKey {
 }
 
 // full says whether so much has changed that the index on the disk should be written anew.
-func (x *index) full() bool { return len(x.recent) > 4096+len(x.base)/32 }
+func (x *index) full() bool { return len(x.recent) > max(x.room, 4096+len(x.base)/32) }
 
 // merged gives what the index knows, in order, with what is on the disk of the entries that have not changed.
 func (x *index) merged(disk []entry) []entry {

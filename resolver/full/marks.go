@@ -97,6 +97,9 @@ func (m *marks) inOrder() []rawKey {
 
 // write remembers a key, on the disk, too.
 func (m *marks) write(d disk, k rawKey, issuedAt int64) error {
+	if is, ok := m.byKey[k]; ok && is.issuedAt == issuedAt {
+		return nil
+	}
 	text := fmt.Sprintf(markLine, k, issuedAt)
 	line := text + " " + checksum(text) + "\n"
 	if m.torn {
@@ -108,7 +111,9 @@ func (m *marks) write(d disk, k rawKey, issuedAt int64) error {
 	}
 	m.torn = false
 	m.lines++
-	m.add(k, issuedAt)
+	if m.add(k, issuedAt); m.lines > 2*maxMarks {
+		return m.compact(d)
+	}
 	return nil
 }
 
@@ -116,13 +121,14 @@ func (m *marks) write(d disk, k rawKey, issuedAt int64) error {
 func (m *marks) compact(d disk) error {
 	var b bytes.Buffer
 	keys := m.inOrder()
-	for _, k := range keys {
+	for i, k := range keys {
+		m.byKey[k] = mark{m.byKey[k].issuedAt, i}
 		text := fmt.Sprintf(markLine, k, m.byKey[k].issuedAt)
 		fmt.Fprintln(&b, text, checksum(text))
 	}
 	if err := d.replace(marksFile, b.Bytes()); err != nil {
 		return fmt.Errorf("full: marks of deleted accounts: %w", err)
 	}
-	m.lines = len(keys)
+	m.lines, m.torn = len(keys), false
 	return nil
 }

@@ -26,4 +26,19 @@ func TestMarksAreBounded(t *testing.T) {
 	}
 	require.NoError(t, m.compact(d))
 	require.Equal(t, len(m.byKey), m.lines)
+
+	for n := range maxMarks { // those that come now are younger than all before
+		m.lines++
+		m.add(key(1<<20+n), 1)
+	}
+	for n := range maxMarks {
+		if _, ok := m.byKey[key(1<<20+n)]; !ok {
+			t.Fatalf("%d is forgotten", n)
+		}
+	}
+	m.lines = 2 * maxMarks
+	require.NoError(t, m.write(d, key(1), 7))
+	require.Equal(t, len(m.byKey), m.lines, "the file is written anew")
+	require.NoError(t, m.write(d, key(1), 7))
+	require.Equal(t, len(m.byKey), m.lines, "it is there already")
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"path"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/natsauth/natsauth/claims"
@@ -180,8 +181,8 @@ func (s *Store) keeps(token string) bool {
 	if !ok || !r.is(sum([]byte(token))) {
 		return false
 	}
-	info, err := s.disk.stat(s.options.file(k))
-	return err == nil && info.Size() == int64(len(token))
+	there, ok := s.quick(r)
+	return ok && there == token
 }
 
 // mark is the account's mark. One that was never seen has one that no token is older than.
@@ -198,35 +199,71 @@ func (s *Store) mark(k rawKey, held *file) resolver.Mark {
 // put writes a token in place of what is held. s.mu is held.
 func (s *Store) put(next, held *file) error {
 	name := s.options.file(next.key)
-	if err := s.prepare(next.key, name); err != nil {
-		return outage(err)
+	aside, err := s.prepare(name)
+	if err == nil {
+		err = s.store(name, next.token)
 	}
-	if err := s.store(name, next.token); err != nil {
-		return outage(errors.Join(err, s.restore(next.key, name, held)))
+	if err != nil {
+		return outage(errors.Join(err, s.restore(next.key, name, held), s.putBack(aside, name)))
 	}
+	delete(s.faults, name)
 	s.enter(next, held)
 	delete(s.marks.byKey, next.key)
 	return nil
 }
 
-// prepare makes room for a file: its folder, and what is in its place and no token goes aside.
-func (s *Store) prepare(k rawKey, name string) error {
+// prepare makes room for a file: its folder, and what is in its place and no token goes aside. It gives the name under which that
+// is now; empty: there was nothing.
+func (s *Store) prepare(name string) (string, error) {
 	if folder := path.Dir(name); folder != "." {
 		if err := s.disk.folder(folder); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if s.faults[name] == nil {
+		return "", nil
+	}
+	to, err := s.free(name + aside)
+	if err != nil {
+		return "", err
+	}
+	switch err := s.disk.rename(name, to); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return to, s.disk.settle(path.Dir(name))
+}
+
+// maxAside is how many files of one account may be aside.
+const maxAside = 1000
+
+// free gives a name that nothing has yet: this one, or one with a number.
+func (s *Store) free(name string) (string, error) {
+	for n := range maxAside {
+		to := name
+		if n > 0 {
+			to += "." + strconv.Itoa(n)
+		}
+		if _, err := s.disk.stat(to); errors.Is(err, fs.ErrNotExist) {
+			return to, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%d files are set aside there", maxAside)
+}
+
+// putBack undoes prepare where nothing came in the file's place: the account has no token still, and not none.
+func (s *Store) putBack(aside, name string) error {
+	if aside == "" {
 		return nil
 	}
-	if err := s.disk.rename(name, name+aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.disk.stat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := s.disk.settle(path.Dir(name)); err != nil {
-		return err
-	}
-	delete(s.faults, name)
-	return nil
+	return errors.Join(s.disk.rename(aside, name), s.disk.settle(path.Dir(name)))
 }
 
 func (s *Store) store(name, token string) error {
@@ -240,13 +277,14 @@ func (s *Store) store(name, token string) error {
 func (s *Store) restore(k rawKey, name string, held *file) error {
 	there, err := s.inspect(k, nil)
 	switch {
-	case err == nil && held == nil && there == nil, there != nil && held != nil && there.sum == held.sum:
+	case held == nil && there == nil && (err == nil || errors.Is(err, ErrFault)), there != nil && held != nil && there.sum == held.sum:
 		return nil // it was not changed
 	case held == nil:
 		err = s.disk.remove(name)
 	default:
 		err = s.disk.replace(name, []byte(held.token))
 	}
+	err = errors.Join(err, s.disk.settle(path.Dir(name)))
 	if _, seen := s.observe(k); seen != nil && !errors.Is(seen, ErrFault) {
 		err = errors.Join(err, seen)
 	}
@@ -290,7 +328,9 @@ func (s *Store) Delete(ctx context.Context, account string) error {
 	held, err := s.observe(k)
 	switch {
 	case errors.Is(err, ErrFault):
-		err = s.prepare(k, s.options.file(k)) // it goes aside
+		if _, err = s.prepare(s.options.file(k)); err == nil { // it goes aside
+			delete(s.faults, s.options.file(k))
+		}
 	case held != nil:
 		err = s.take(held)
 	}
@@ -322,6 +362,9 @@ func (s *Store) take(held *file) error {
 	return nil
 }
 
+// retryTime is after how many seconds what could not be removed is tried again.
+const retryTime = 60
+
 // expire removes the tokens whose time is over.
 func (s *Store) expire() {
 	now := s.options.Clock().Unix()
@@ -338,7 +381,7 @@ func (s *Store) expire() {
 	}
 	for _, k := range s.index.over(now) {
 		if _, err := s.observe(k); err != nil {
-			s.index.next = now // and again
+			s.index.next = now + retryTime
 			s.options.Logger.Warn("full: a token whose time is over was not removed", "account", k.String(), "error", err)
 		}
 	}
@@ -391,7 +434,9 @@ func (s *Store) Hash(ctx context.Context) ([32]byte, error) {
 	if s.closed {
 		return [32]byte{}, errClosed
 	}
-	s.checkpoint()
+	if s.checkpoint(); s.unsure {
+		return [32]byte{}, outage(errors.New("the directory cannot be read"))
+	}
 	return s.index.hash, nil
 }
 
