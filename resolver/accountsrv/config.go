@@ -51,6 +51,8 @@ type Config struct {
 	// pack, each by itself; default 10 seconds. For the latter two it takes the place of the http.Server's ReadTimeout and
 	// WriteTimeout.
 	Timeout time.Duration
+	// PackTime is how long a whole pack may take: who reads slowly keeps a turn no longer; default 5 minutes.
+	PackTime time.Duration
 
 	// Clock tells whether a token has ended; default time.Now.
 	Clock func() time.Time
@@ -85,6 +87,9 @@ func (c Config) filled() (Config, error) {
 		}
 	}
 	if err := fill("Timeout", &c.Timeout, 10*time.Second); err != nil {
+		return c, err
+	}
+	if err := fill("PackTime", &c.PackTime, 5*time.Minute); err != nil {
 		return c, err
 	}
 	if c.MaxBody > claims.MaxTokenSize {

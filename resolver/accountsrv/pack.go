@@ -38,8 +38,11 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request) *problem {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	out := &timely{w: w, control: http.NewResponseController(w), timeout: s.c.Timeout}
-	switch err := s.stream(r.Context(), out, keys); {
+	end := time.Now().Add(s.c.PackTime) //nolint:forbidigo // a connection goes by the real time
+	ctx, cancel := context.WithDeadline(r.Context(), end)
+	defer cancel()
+	out := &timely{w: w, control: http.NewResponseController(w), timeout: s.c.Timeout, end: end}
+	switch err := s.stream(ctx, out, keys); {
 	case err == nil:
 		return nil
 	case !out.begun:
@@ -114,17 +117,21 @@ func (s *Server) line(ctx context.Context, key string) (string, error) {
 	return key + "|" + token + "\n", err
 }
 
-// timely writes to a client that has so long to take each part.
+// timely writes to a client that has so long to take each part, and until its end to take all.
 type timely struct {
 	w       io.Writer
 	control *http.ResponseController
 	timeout time.Duration
+	end     time.Time
 	begun   bool
 }
 
 func (t *timely) Write(b []byte) (int, error) {
 	t.begun = true
 	deadline := time.Now().Add(t.timeout) //nolint:forbidigo // a connection goes by the real time
-	t.control.SetWriteDeadline(deadline)  //nolint:errcheck // where there are none, the http.Server's own have to do
+	if deadline.After(t.end) {
+		deadline = t.end
+	}
+	t.control.SetWriteDeadline(deadline) //nolint:errcheck // where there are none, the http.Server's own have to do
 	return t.w.Write(b)
 }

@@ -208,6 +208,26 @@ func TestSlowButReading(t *testing.T) {
 	})
 }
 
+// TestB18SlowReaders: who reads a little all the time keeps a turn for PackTime and no longer.
+func TestB18SlowReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(c *accountsrv.Config) { c.MaxPacks, c.Timeout, c.PackTime = 1, 2*time.Minute, 3*time.Minute })
+		all := lines(t, s, 200)
+		conn := dial(t, s.handler)
+		begun := time.Now()
+		fmt.Fprint(conn, "GET /jwt/v1/pack HTTP/1.1\r\nHost: x\r\n\r\n")
+		go io.Copy(io.Discard, sleepy{conn})
+		time.Sleep(2 * time.Minute) // in the bubble
+		next := dial(t, s.handler)
+		fmt.Fprint(next, "GET /jwt/v1/pack HTTP/1.1\r\nHost: x\r\n\r\n")
+		got := read(t, next)
+		require.Equal(t, 3*time.Minute, time.Since(begun))
+		require.Equal(t, answer{200, got.header, strings.Join(all, "")}, got)
+		conn.Close()
+		time.Sleep(time.Minute) // until it has noticed
+	})
+}
+
 // sleepy reads little, and not often.
 type sleepy struct{ net.Conn }
 

@@ -279,6 +279,7 @@ func TestConfig(t *testing.T) {
 		{"MaxPack", func(c *accountsrv.Config) { c.MaxPack = -1 }, "accountsrv: Config.MaxPack is negative"},
 		{"MaxPackBytes", func(c *accountsrv.Config) { c.MaxPackBytes = -1 }, "accountsrv: Config.MaxPackBytes is negative"},
 		{"MaxPacks", func(c *accountsrv.Config) { c.MaxPacks = -1 }, "accountsrv: Config.MaxPacks is negative"},
+		{"PackTime", func(c *accountsrv.Config) { c.PackTime = -1 }, "accountsrv: Config.PackTime is negative"},
 		{"Timeout", func(c *accountsrv.Config) { c.Timeout = -1 }, "accountsrv: Config.Timeout is negative"},
 		{"Operator", func(c *accountsrv.Config) { c.Operator = o.Token() }, ""},
 		{"Operator, decorated", func(c *accountsrv.Config) { c.Operator = "-----X-----\n" + o.Token() + "\n-----X-----\n" }, ""},
