@@ -143,7 +143,7 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 		return false, err
 	}
 	s.expire()
-	if m <= resolver.Override && s.keeps(token) {
+	if m <= resolver.Override && s.keeps(token, m) {
 		return false, nil
 	}
 	next, err := parse(token)
@@ -169,8 +169,9 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 }
 
 // keeps says whether the token is the one that is held, and is there. Whose it is it says itself; that it is right was
-// seen when it came.
-func (s *Store) keeps(token string) bool {
+// seen when it came. What is merged is offered again and again: for that the file's size is enough, and whoever asks for
+// the account sees what else has become of it.
+func (s *Store) keeps(token string, m resolver.Mode) bool {
 	k, ok := subject(token)
 	if !ok {
 		return false
@@ -180,6 +181,10 @@ func (s *Store) keeps(token string) bool {
 	s.mu.RUnlock()
 	if !ok || !r.is(sum([]byte(token))) {
 		return false
+	}
+	if m == resolver.Merge {
+		info, err := s.disk.stat(s.options.file(k))
+		return err == nil && info.Size() == int64(len(token))
 	}
 	there, ok := s.quick(r)
 	return ok && there == token
