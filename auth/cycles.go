@@ -113,7 +113,7 @@ func (s *shift) roots() []*link {
 			continue // one that was given up still is
 		}
 		s.cycles[l] = nil
-		if own := s.importer(l) == s.key; own {
+		if s.importer(l) == s.key {
 			found[l] = true
 		} else {
 			entered = entered || is

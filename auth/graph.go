@@ -136,10 +136,7 @@ func (g *graph) importer(key string) string {
 }
 
 // wanted is wants by the account's key.
-func (g *graph) wanted(key string) bool {
-	p := g.authorizer.directory.known(key)
-	return p != nil && g.wants(p)
-}
+func (g *graph) wanted(key string) bool { return g.importer(key) != "" }
 
 // needs says whether somebody who is there imports from an account, through however many
 // others: accounts that only import from one another keep nobody in memory.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"iter"
 	"time"
 )
 
@@ -11,10 +12,8 @@ import (
 
 // expect has the places of exporters looked after that are not in force: they may be new.
 func (a *Authorizer) expect(links []*link) {
-	for _, l := range links {
-		if l.exporter != nil && l.exporter.current.Load() == nil {
-			a.attendLater(l.exporter)
-		}
+	for exporter := range absent(links) {
+		a.attendLater(exporter)
 	}
 }
 
@@ -23,9 +22,18 @@ func (a *Authorizer) seekExporters(view *Account) {
 	if view == nil {
 		return
 	}
-	for _, l := range view.links {
-		if l.exporter != nil && l.exporter.current.Load() == nil {
-			a.seek(wanted{l.exporter.key, view.Key()})
+	for exporter := range absent(view.links) {
+		a.seek(wanted{exporter.key, view.Key()})
+	}
+}
+
+// absent gives the exporters of links that are not in force.
+func absent(links []*link) iter.Seq[*place] {
+	return func(yield func(*place) bool) {
+		for _, l := range links {
+			if l.exporter != nil && l.exporter.current.Load() == nil && !yield(l.exporter) {
+				return
+			}
 		}
 	}
 }

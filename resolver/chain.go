@@ -29,7 +29,7 @@ func (c chain) Resolve(ctx context.Context, account string) (string, error) {
 		if err == nil {
 			return token, nil
 		}
-		if !isNotFound(err) {
+		if !IsNotFound(err) {
 			outage = remember(outage, i, err)
 		}
 	}
@@ -44,11 +44,6 @@ func ask(ctx context.Context, r Resolver, account string) (string, error) {
 		return "", fmt.Errorf("%w: nil Resolver", ErrUnavailable)
 	}
 	return r.Resolve(ctx, account)
-}
-
-// isNotFound takes an error that says both for an outage: only a clear no is a no.
-func isNotFound(err error) bool {
-	return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnavailable)
 }
 
 // remember adds the reason of member i to those before. A reason that would pass for [ErrNotFound] keeps its text only.

@@ -29,6 +29,12 @@ var (
 	ErrToken = errors.New("resolver: not an account token")
 )
 
+// IsNotFound says whether an error is a clear no: one that wraps both [ErrNotFound] and [ErrUnavailable], which none should,
+// is an outage, and so is every other.
+func IsNotFound(err error) bool {
+	return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrUnavailable)
+}
+
 // Resolver gives account tokens.
 //
 // Resolve takes the public key of an account (A...) and gives its token, in any spelling. The error is [ErrNotFound] if

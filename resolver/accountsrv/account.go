@@ -45,7 +45,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, key string) *probl
 	}
 	d, err := s.document(r.Context(), key)
 	switch {
-	case err != nil && isNotFound(err):
+	case err != nil && resolver.IsNotFound(err):
 		return &problem{status: http.StatusNotFound, text: "no matching account JWT"}
 	case err != nil:
 		return outage(err)
@@ -67,7 +67,7 @@ func (s *Server) document(ctx context.Context, key string) (*document, error) {
 	}
 	token, err := s.resolve(ctx, key)
 	switch {
-	case err != nil && isNotFound(err) && s.system != nil && s.system.key == key:
+	case err != nil && resolver.IsNotFound(err) && s.system != nil && s.system.key == key:
 		return s.system, nil
 	case err != nil:
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
+	"github.com/natsauth/natsauth/resolver"
 )
 
 // pack answers with the tokens of many accounts, in the order of their keys.
@@ -108,7 +109,7 @@ func (s *Server) line(ctx context.Context, key string) (string, error) {
 	}
 	token, err := s.resolve(ctx, key)
 	if err != nil {
-		if isNotFound(err) {
+		if resolver.IsNotFound(err) {
 			return "", nil
 		}
 		return "", err

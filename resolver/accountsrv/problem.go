@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/natsauth/natsauth/auth"
-	"github.com/natsauth/natsauth/resolver"
 )
 
 // problem is why a request is not answered. The client is told text, the log err, where there is one.
@@ -80,11 +79,6 @@ func unread(err error) *problem {
 
 func tooLarge(err error) *problem {
 	return &problem{http.StatusRequestEntityTooLarge, "the token is larger than is taken here", err}
-}
-
-// isNotFound takes an error that says both for an outage: only a clear no is a no.
-func isNotFound(err error) bool {
-	return errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, resolver.ErrUnavailable)
 }
 
 // authorized asks the caller's hook.

@@ -176,7 +176,7 @@ const nobody = "ABGFYEJPPRUAOL5ZID3EHVJ76DX73ZFT2L3GVAF5UM2NF4I7YYFZZ6RL"
 
 // health looks an account up. That there is none is a good answer.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) *problem {
-	if _, err := s.resolve(r.Context(), nobody); err != nil && !isNotFound(err) {
+	if _, err := s.resolve(r.Context(), nobody); err != nil && !resolver.IsNotFound(err) {
 		return outage(err)
 	}
 	w.Header().Set("Cache-Control", "no-store")

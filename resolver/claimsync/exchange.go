@@ -168,7 +168,7 @@ func (s *Service) merge(ctx context.Context, key, token string, got *Exchanged) 
 	switch held, err := s.config.Store.Resolve(ctx, key); {
 	case err == nil && held == canonical:
 		return &got.Same
-	case err != nil && !notFound(err):
+	case err != nil && !resolver.IsNotFound(err):
 		return &got.Failed
 	}
 	if a, err := claims.ParseAccount(canonical); err != nil || a.Key != key {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"iter"
 	"strings"
 
@@ -25,17 +24,12 @@ func (s *Service) lookup(ctx context.Context, m resolver.Msg, account string) {
 	case err == nil:
 		s.tally.add(func(c *Stats) { c.Found++ })
 		s.send(ctx, m.Reply, []byte(token))
-	case notFound(err):
+	case resolver.IsNotFound(err):
 		s.tally.add(func(c *Stats) { c.NotFound++ })
 		s.send(ctx, m.Reply, nil)
 	default:
 		s.unanswered(err)
 	}
-}
-
-// notFound takes an error that says both for an outage.
-func notFound(err error) bool {
-	return errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, resolver.ErrUnavailable)
 }
 
 // list answers with the keys of all accounts (F117).
@@ -99,7 +93,7 @@ func (s *Service) tokens(ctx context.Context) iter.Seq2[keyed, error] {
 			}
 			token, err := s.config.Store.Resolve(ctx, account)
 			switch {
-			case err != nil && !notFound(err):
+			case err != nil && !resolver.IsNotFound(err):
 				yield(keyed{}, err)
 				return
 			case err != nil, token == "", s.over(token): // not found: it was deleted meanwhile

@@ -143,7 +143,7 @@ func (r *Resolver) Resolve(ctx context.Context, account string) (string, error) 
 		switch {
 		case err == nil:
 			s.Found++
-		case notFound(err):
+		case resolver.IsNotFound(err):
 			s.NotFound++
 		default:
 			s.Unavailable++

@@ -254,7 +254,7 @@ func TestFaults(t *testing.T) {
 					require.Greater(t, left, 20)
 					break
 				}
-				op, _, _ := cut(d.failed)
+				op, _ := cut(d.failed)
 				hit[op]++
 			}
 		}

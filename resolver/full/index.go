@@ -117,6 +117,12 @@ func (x *index) drop(k rawKey, was *[sha256.Size]byte) {
 	x.recent[k] = nil
 }
 
+// lose takes out an entry of which nobody knows the sum any more: the hash is wrong from then on.
+func (x *index) lose(k rawKey) {
+	x.recent[k] = nil
+	x.count--
+}
+
 func (x *index) out(was *[sha256.Size]byte) {
 	if was != nil {
 		x.mix(*was)

@@ -57,7 +57,7 @@ func loadMarks(d disk) (marks, error) {
 }
 
 func parseMark(line string) (k rawKey, issuedAt int64, ok bool) {
-	text, check, _ := cut(line)
+	text, check := cut(line)
 	var name string
 	if n, err := fmt.Sscanf(text, markLine, &name, &issuedAt); err != nil || n != 2 || check != checksum(text) {
 		return k, 0, false
@@ -67,12 +67,12 @@ func parseMark(line string) (k rawKey, issuedAt int64, ok bool) {
 }
 
 // cut separates the checksum.
-func cut(line string) (text, check string, ok bool) {
+func cut(line string) (text, check string) {
 	i := strings.LastIndexByte(line, ' ')
 	if i < 0 {
-		return line, "", false
+		return line, ""
 	}
-	return line[:i], line[i+1:], true
+	return line[:i], line[i+1:]
 }
 
 func checksum(text string) string {

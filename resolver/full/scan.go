@@ -196,8 +196,7 @@ func (s *Store) overdue(f *file) bool {
 
 // lose takes an account out of the index whose file was changed by somebody else: what it was, nobody knows any more.
 func (s *Store) lose(k rawKey) {
-	s.index.drop(k, nil)
-	s.index.count--
+	s.index.lose(k)
 	s.unsure = true
 	s.changed(k)
 }

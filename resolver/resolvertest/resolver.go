@@ -62,15 +62,11 @@ func Strangers(t testing.TB) []string {
 func notFound(t *testing.T, open Open) {
 	r := open(t, Token(t, 1, 100))
 	for _, account := range append(Strangers(t), Account(t, 2)) {
-		if token, err := r.Resolve(t.Context(), account); token != "" || !isNotFound(err) {
+		if token, err := r.Resolve(t.Context(), account); token != "" || !resolver.IsNotFound(err) {
 			t.Errorf("Resolve(%.80q) gave %q, %v", account, token, err)
 		}
 	}
 	answers(t, r, Token(t, 1, 100))
-}
-
-func isNotFound(err error) bool {
-	return errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, resolver.ErrUnavailable)
 }
 
 func endedContext(t *testing.T, open Open) {
@@ -108,7 +104,7 @@ func resolvesConcurrently(t *testing.T, open Open) {
 						t.Errorf("Resolve gave %v, another token: %t", err, bad == nil)
 					}
 				}
-				if _, err := r.Resolve(t.Context(), nobody); !isNotFound(err) {
+				if _, err := r.Resolve(t.Context(), nobody); !resolver.IsNotFound(err) {
 					t.Errorf("Resolve of nobody gave %v", err)
 				}
 			}

@@ -212,7 +212,7 @@ func deletes(t *testing.T, open keeps) {
 		}
 		Holds(t, s, two)
 	}
-	if token, err := s.Resolve(t.Context(), Account(t, 1)); token != "" || !isNotFound(err) {
+	if token, err := s.Resolve(t.Context(), Account(t, 1)); token != "" || !resolver.IsNotFound(err) {
 		t.Fatalf("Resolve gave %q, %v", token, err)
 	}
 	if err := s.Delete(t.Context(), Account(t, 2)); err != nil {

@@ -6,56 +6,37 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/accountsrv"
 )
 
-// tokens is an account server: GET of a key gives the account's token.
-type tokens struct {
-	mu   sync.Mutex
-	held map[string]string // guarded by mu
-}
-
-func (h *tokens) put(accounts ...*authtest.Account) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.held == nil {
-		h.held = make(map[string]string)
-	}
+// accountServer serves the accounts' tokens over HTTP, below accountsPath.
+func accountServer(t *testing.T, accounts ...*authtest.Account) http.Handler {
+	t.Helper()
+	held := new(resolver.Memory)
 	for _, a := range accounts {
-		h.held[a.PublicKey()] = a.Token()
+		_, err := held.Save(t.Context(), a.Token(), resolver.Push)
+		require.NoError(t, err)
 	}
+	h, err := accountsrv.New(accountsrv.Config{Accounts: held})
+	require.NoError(t, err)
+	return h
 }
 
-func (h *tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if strings.HasSuffix(r.URL.Path, "/") {
-		return // the probe
-	}
-	token, ok := h.held[path.Base(r.URL.Path)]
-	if !ok {
-		http.Error(w, "no matching account JWT", http.StatusNotFound)
-		return
-	}
-	fmt.Fprint(w, token)
-}
+const accountsPath = "/jwt/v1/accounts"
 
 // TestAccountServer: account tokens come over HTTP when they are needed (F107).
 func TestAccountServer(t *testing.T) {
 	w := newWorld(t)
-	held := new(tokens)
-	held.put(w.sys, w.app)
-	server := httptest.NewServer(held)
+	server := httptest.NewServer(accountServer(t, w.sys, w.app))
 	defer server.Close()
-	s := serve(t, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: URL(%s/jwt/v1/accounts)\n", w.operator.Token(), w.sys.PublicKey(), server.URL))
+	s := serve(t, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: URL(%s)\n", w.operator.Token(), w.sys.PublicKey(), server.URL+accountsPath))
 	enter(t, s, of(w.app.User("u"))).sync()
 	stranger := dial(t, s)
 	stranger.connect(of(w.shop.User("u")))
@@ -66,19 +47,17 @@ func TestAccountServer(t *testing.T) {
 func TestAccountServerIsDown(t *testing.T) {
 	ours(t, "a start without the account server")
 	w := newWorld(t)
-	held := new(tokens)
-	held.put(w.sys, w.app)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := l.Addr().String()
 	require.NoError(t, l.Close())
-	s := serve(t, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: URL(http://%s/)\n", w.operator.Token(), w.sys.PublicKey(), address))
+	s := serve(t, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: URL(http://%s)\n", w.operator.Token(), w.sys.PublicKey(), address+accountsPath))
 	c := dial(t, s)
 	c.connect(of(w.app.User("u")))
 	c.wantRefused("Authorization Violation")
 	l, err = net.Listen("tcp", address)
 	require.NoError(t, err)
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: held}}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: accountServer(t, w.sys, w.app)}}
 	server.Start()
 	defer server.Close()
 	enter(t, s, of(w.app.User("u"))).sync()

@@ -48,8 +48,12 @@ func (a *arrivals) once(t *tap, subject string, deliver func() bool) bool {
 	return taken
 }
 
-// current gives the connection's session; nil: it has none.
+// current gives the connection's session; nil: it has none, as the broker itself, which is no
+// connection.
 func (c *conn) current() *auth.Session {
+	if c == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session

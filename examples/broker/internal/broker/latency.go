@@ -173,10 +173,6 @@ func (m *measure) succeed(from *conn) {
 	}
 	took := time.Since(m.start)
 	e := metric{Status: 200, Service: took, Total: took + m.requestor.RTT}
-	if from == nil {
-		m.tell(e)
-		return
-	}
 	if session := from.current(); session != nil {
 		responder := from.requestInfo(session, true)
 		e.Responder, e.Service = &responder, max(0, took-responder.RTT)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -150,7 +151,7 @@ func (p *parser) directoryResolver(block map[string]any) error {
 // does.
 func (p *parser) directoryOptions(block map[string]any, kind string) error {
 	a := &p.Accounts
-	for _, name := range sortedKeys(block) {
+	for _, name := range slices.Sorted(maps.Keys(block)) {
 		if name == "type" || name == "dir" {
 			continue
 		}
@@ -224,7 +225,7 @@ func (p *parser) accounts() error {
 		return fmt.Errorf("config: %s: resolver_preload: an account server is only read", p.file)
 	}
 	p.Accounts.Memory, p.Accounts.Preload = &resolver.Memory{}, p.preload
-	for _, key := range sortedKeys(p.preload) {
+	for _, key := range slices.Sorted(maps.Keys(p.preload)) {
 		if err := p.load(p.Accounts.Memory, key, p.preload[key]); err != nil {
 			return err
 		}
@@ -245,13 +246,4 @@ func (p *parser) load(memory *resolver.Memory, key, token string) error {
 	}
 	_, err = memory.Save(context.Background(), token, resolver.Merge)
 	return err
-}
-
-func sortedKeys[T any](m map[string]T) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
