@@ -35,7 +35,7 @@ func TestMarksDropTheOldest(t *testing.T) {
 func TestMarksAreOfDeletedAccounts(t *testing.T) {
 	var m Memory
 	for range 3 {
-		m.put("A", entry{mark: Mark{IssuedAt: 5}})
+		m.put(Token{Account: "A", Mark: Mark{IssuedAt: 5}})
 		requireMark(t, &m.marks, "A", false)
 		require.Zero(t, m.marks.order.Len())
 		require.NoError(t, m.Delete(t.Context(), "A"))

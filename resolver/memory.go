@@ -10,8 +10,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-
-	"github.com/natsauth/natsauth/claims"
 )
 
 // Memory is a [Store] that forgets everything when the process ends. The zero Memory is empty and ready to use; the nil
@@ -21,15 +19,9 @@ import (
 // it was before (B4). A token of the same second may be pushed again.
 type Memory struct {
 	mu    sync.RWMutex     // guards what follows
-	held  map[string]entry // by account key
+	held  map[string]Token // by account key
 	marks marks            // of accounts that are not in held
 	hash  [sha256.Size]byte
-}
-
-// entry is a token as it is held.
-type entry struct {
-	token string // canonical
-	mark  Mark
 }
 
 // NewMemory makes a Memory that holds the tokens. They may be in any order: of two for one account the newer is held,
@@ -53,50 +45,37 @@ func (m *Memory) Resolve(ctx context.Context, account string) (string, error) {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	e, ok := m.held[account]
+	held, ok := m.held[account]
 	if !ok {
 		return "", ErrNotFound
 	}
-	return e.token, nil
+	return held.Text, nil
 }
 
-// Save keeps a token as [Store] says. It reads the token with [claims.ParseAccount], so that what is held is a token and
-// carries a true signature of its issuer, whoever that is; all else is [ErrToken].
+// Save keeps a token as [Store] says. It reads the token with [ReadToken], so that what is held is a token and carries a
+// true signature of its issuer, whoever that is; all else is [ErrToken].
 func (m *Memory) Save(ctx context.Context, token string, mode Mode) (bool, error) {
 	if err := m.usable(ctx); err != nil {
 		return false, err
 	}
-	key, next, err := read(token)
+	next, err := ReadToken(token)
 	if err != nil {
 		return false, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ok, err := mode.Admits(m.mark(key), next.mark)
+	ok, err := mode.Admits(m.mark(next.Account), next.Mark)
 	if err != nil || !ok {
 		return false, err
 	}
-	m.put(key, next)
+	m.put(next)
 	return true, nil
-}
-
-// read makes an entry of a token, and gives the account's key.
-func read(token string) (string, entry, error) {
-	a, err := claims.ParseAccount(token)
-	if err != nil {
-		return "", entry{}, fmt.Errorf("%w: %w", ErrToken, err)
-	}
-	canonical, err := claims.Canonical(token)
-	if err != nil {
-		return "", entry{}, fmt.Errorf("%w: %w", ErrToken, err)
-	}
-	return a.Key, entry{token: canonical, mark: Mark{a.IssuedAt, a.Digest}}, nil
 }
 
 // mark is the account's mark. An account that was never seen has one that no token is older than.
 func (m *Memory) mark(key string) Mark {
-	if e, ok := m.held[key]; ok {
-		return e.mark
+	if held, ok := m.held[key]; ok {
+		return held.Mark
 	}
 	if mark, ok := m.marks.get(key); ok {
 		return mark
@@ -104,24 +83,24 @@ func (m *Memory) mark(key string) Mark {
 	return Mark{IssuedAt: math.MinInt64}
 }
 
-func (m *Memory) put(key string, next entry) {
-	m.take(key)
-	m.marks.drop(key)
+func (m *Memory) put(next Token) {
+	m.take(next.Account)
+	m.marks.drop(next.Account)
 	if m.held == nil {
-		m.held = make(map[string]entry)
+		m.held = make(map[string]Token)
 	}
-	m.held[key] = next
-	m.mix(next.token)
+	m.held[next.Account] = next
+	m.mix(next.Text)
 }
 
 // take removes what is held for the account, if anything is.
-func (m *Memory) take(key string) (entry, bool) {
-	e, ok := m.held[key]
+func (m *Memory) take(key string) (Token, bool) {
+	held, ok := m.held[key]
 	if ok {
 		delete(m.held, key)
-		m.mix(e.token)
+		m.mix(held.Text)
 	}
-	return e, ok
+	return held, ok
 }
 
 // mix adds a token to the hash, or removes it: XOR is its own inverse.
@@ -139,8 +118,8 @@ func (m *Memory) Delete(ctx context.Context, account string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e, ok := m.take(account); ok {
-		m.marks.add(account, e.mark.IssuedAt)
+	if held, ok := m.take(account); ok {
+		m.marks.add(account, held.Mark.IssuedAt)
 	}
 	return nil
 }
