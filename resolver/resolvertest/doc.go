@@ -14,7 +14,7 @@
 //		})
 //	}
 //
-// [Bus] is a resolver.Bus in memory, for the tests of what works over one.
+// [RunBus] does the same for a resolver.Bus. [Bus] is one in memory, for the tests of what works over one.
 //
 // The tokens are signed with keys that everybody can make: [Token] is for tests only.
 package resolvertest
