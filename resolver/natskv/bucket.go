@@ -1,0 +1,88 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/natsauth/natsauth/claims"
+)
+
+// bind finds the bucket, and makes it where Options.Replicas says so. Every request begins with it: where there is no
+// connection, nobody has to wait for his context to end.
+func (s *Store) bind(ctx context.Context) (jetstream.KeyValue, error) {
+	if !s.js.Conn().IsConnected() {
+		return nil, nats.ErrDisconnected
+	}
+	s.mu.Lock()
+	bucket := s.bucket
+	s.mu.Unlock()
+	if bucket != nil {
+		return bucket, nil
+	}
+	bucket, err := s.js.KeyValue(ctx, s.options.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) && s.options.Replicas > 0 {
+		bucket, err = s.make(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bucket = bucket
+	return bucket, nil
+}
+
+// make makes the bucket as ADR-8 of NATS has it, but for reads: not every server that has a copy answers them, only the
+// leader does, who knows of every write.
+func (s *Store) make(ctx context.Context) (jetstream.KeyValue, error) {
+	_, err := s.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name:              s.stream(),
+		Description:       "account tokens",
+		Subjects:          []string{"$KV." + s.options.Bucket + ".>"},
+		MaxMsgsPerSubject: 1,
+		MaxBytes:          s.options.MaxBytes,
+		MaxMsgSize:        claims.MaxTokenSize,
+		Replicas:          s.options.Replicas,
+		Discard:           jetstream.DiscardNew,
+		AllowRollup:       true,
+		DenyDelete:        true,
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // somebody else has made it
+		return nil, err
+	}
+	return s.js.KeyValue(ctx, s.options.Bucket)
+}
+
+// stream is the name of the bucket's stream.
+func (s *Store) stream() string { return "KV_" + s.options.Bucket }
+
+// isAnswer says whether an error is JetStream's answer, so that what was asked for has not happened.
+func isAnswer(err error) bool {
+	var answer *jetstream.APIError
+	return errors.As(err, &answer) || errors.Is(err, nats.ErrMaxPayload)
+}
+
+// Codes of answers that say there is no room: nats-server v2.15 server/errors.json.
+const (
+	accountResourcesExceeded = 10002
+	storageResourcesExceeded = 10047
+	streamStoreFailed        = 10077
+)
+
+// isFull says whether an error is that the bucket has no room.
+func isFull(err error) bool {
+	var answer *jetstream.APIError
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer.ErrorCode {
+	case accountResourcesExceeded, storageResourcesExceeded:
+		return true
+	default:
+		return answer.ErrorCode == streamStoreFailed && strings.HasSuffix(answer.Description, "exceeded")
+	}
+}
