@@ -29,11 +29,11 @@ func TestPeek(t *testing.T) {
 		text string
 		err  error
 	}{
-		"nothing":             {"", claims.ErrMalformed},
-		"two chunks":          {"a.b", claims.ErrMalformed},
+		"nothing":           {"", claims.ErrMalformed},
+		"two chunks":        {"a.b", claims.ErrMalformed},
 		"a text for a time": {b64(header2) + "." + b64(`{"iat":"7"}`) + ".", claims.ErrMalformed},
-		"a list":              {b64(header2) + "." + b64(`[]`) + ".", claims.ErrMalformed},
-		"too large":           {strings.Repeat("a", claims.MaxTokenSize+1), claims.ErrSize},
+		"a list":            {b64(header2) + "." + b64(`[]`) + ".", claims.ErrMalformed},
+		"too large":         {strings.Repeat("a", claims.MaxTokenSize+1), claims.ErrSize},
 	} {
 		said, err := claims.Peek(row.text)
 		require.ErrorIs(t, err, row.err, name)

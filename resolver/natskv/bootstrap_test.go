@@ -78,8 +78,8 @@ func TestServerOnItsOwnBucket(t *testing.T) {
 				require.ErrorIs(t, err, nats.ErrAuthorization)
 				return
 			}
-			h := watch(t, store)
-			h.told(t, keeper.PublicKey())
+			watch(t, store)
+			eventually(t, "they are saved", func() bool { return store.Stats().Accounts == 2 })
 			resolvertest.Holds(t, open(t, streams(t, nc), in("own")), system.Token(), keeper.Token())
 			_, err = nats.Connect(s.ClientURL(), as(client.User("u")))
 			require.ErrorIs(t, err, nats.ErrAuthorization)

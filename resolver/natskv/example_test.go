@@ -2,6 +2,7 @@ package natskv_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -54,7 +55,8 @@ func Example() {
 	_, err = one.Apply(context.Background(), account.Renew(authtest.Revoke("bob", authtest.Now())).Token(), resolver.Push)
 	must(err)
 	<-session.Done()
-	fmt.Println(session.Err().(*auth.Error).Reason)
+	why, _ := errors.AsType[*auth.Error](session.Err())
+	fmt.Println(why.Reason)
 	// Output:
 	// bob may publish to orders.new: true
 	// user_revoked

@@ -18,6 +18,7 @@ type index struct {
 	created  time.Time         // when the bucket was made that this is about
 	epoch    int               // how often everything was forgotten: what was asked for before that is no news
 	seen     uint64            // up to here nothing is missing
+	backward time.Time         // since when the bucket says that it has less than was seen; zero: it does not
 	newest   uint64            // of what is known
 	count    int               // accounts that have a token
 	faults   int
@@ -63,12 +64,15 @@ func (x *index) unwatch(w *watcher) {
 	delete(x.watchers, w)
 }
 
-// told takes what a watcher was not told yet.
+// told takes what a watcher was not told yet. To look at all is more than to look at some.
 func (x *index) told(w *watcher) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	out := slices.Sorted(maps.Keys(w.news))
 	clear(w.news)
+	if len(out) > 0 && out[0] == "" {
+		return out[:1]
+	}
 	return out
 }
 
@@ -140,20 +144,39 @@ func (x *index) next() (epoch int, revision uint64) {
 	return x.epoch, x.seen + 1
 }
 
+// backTime is how long a bucket has to say that it has less than was seen before that is believed: longer than a server
+// goes on answering that leads no longer and does not know yet.
+const backTime = 30 * time.Second
+
 // compare holds what is known to what the bucket says of itself, and gives up to where nothing is missing. What is known
 // of another bucket, of one that was set back, and of keys that were taken out without a word is forgotten.
-func (x *index) compare(created time.Time, state jetstream.StreamState) (seen uint64) {
+func (x *index) compare(created time.Time, state jetstream.StreamState, now time.Time) (seen uint64, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	another := !created.Equal(x.created) || state.LastSeq < x.seen
-	gone := x.seen == state.LastSeq && x.newest <= state.LastSeq && uint64(len(x.keys)) != state.NumSubjects
-	if another || gone {
-		x.epoch++
-		x.created, x.seen, x.newest, x.count, x.faults, x.hash = created, 0, 0, 0, 0, [sha256.Size]byte{}
-		clear(x.keys)
-		x.tell("")
+	same := created.Equal(x.created)
+	if back := same && state.LastSeq < x.seen; !back {
+		x.backward = time.Time{}
+	} else if x.backward.IsZero() {
+		x.backward = now
 	}
-	return x.seen
+	gone := x.seen == state.LastSeq && x.newest <= state.LastSeq && uint64(len(x.keys)) != state.NumSubjects
+	switch {
+	case !x.backward.IsZero() && now.Sub(x.backward) < backTime:
+		return 0, errStale
+	case !same || !x.backward.IsZero() || gone:
+		x.forget()
+		x.created = created
+	}
+	return x.seen, nil
+}
+
+// forget begins anew. x.mu is held.
+func (x *index) forget() {
+	x.epoch++
+	x.seen, x.newest, x.count, x.faults = 0, 0, 0, 0
+	x.hash, x.backward = [sha256.Size]byte{}, time.Time{}
+	clear(x.keys)
+	x.tell("")
 }
 
 // accounts gives the keys of the accounts that have a token, in order.

@@ -1,6 +1,7 @@
 package natskv_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -97,10 +98,71 @@ func eventually(t testing.TB, what string, is func() bool) {
 	require.Eventually(t, is, 30*time.Second, 5*time.Millisecond, what)
 }
 
-// respelt says that nothing of a token is in a text.
+// secret says that nothing of a token is in a text.
 func secret(t testing.TB, text string, tokens ...string) {
 	t.Helper()
 	for _, token := range tokens {
 		require.False(t, strings.Contains(text, token[len(token)-40:]), "a token is told")
 	}
+}
+
+// hooks are what happens in place of what is asked of a bucket; nil: that. Of watch only the first watch is another.
+type hooks struct {
+	watch func(jetstream.KeyWatcher) (jetstream.KeyWatcher, error)
+	get   func(get func() (jetstream.KeyValueEntry, error)) (jetstream.KeyValueEntry, error)
+	write func(write func() (uint64, error)) (uint64, error)
+}
+
+type hookedStreams struct {
+	jetstream.JetStream
+	hooks hooks
+}
+
+type hookedBucket struct {
+	jetstream.KeyValue
+	hooks hooks
+}
+
+// hooked is a JetStream whose buckets have hooks.
+func hooked(js jetstream.JetStream, h hooks) jetstream.JetStream { return hookedStreams{js, h} }
+
+func (s hookedStreams) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
+	b, err := s.JetStream.KeyValue(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	return &hookedBucket{b, s.hooks}, nil
+}
+
+func (b *hookedBucket) WatchAll(ctx context.Context, o ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
+	w, err := b.KeyValue.WatchAll(ctx, o...)
+	if err != nil || b.hooks.watch == nil {
+		return w, err
+	}
+	first := b.hooks.watch
+	b.hooks.watch = nil
+	return first(w)
+}
+
+func (b *hookedBucket) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	get := func() (jetstream.KeyValueEntry, error) { return b.KeyValue.Get(ctx, key) }
+	if b.hooks.get == nil {
+		return get()
+	}
+	return b.hooks.get(get)
+}
+
+func (b *hookedBucket) written(write func() (uint64, error)) (uint64, error) {
+	if b.hooks.write == nil {
+		return write()
+	}
+	return b.hooks.write(write)
+}
+
+func (b *hookedBucket) Create(ctx context.Context, key string, value []byte, o ...jetstream.KVCreateOpt) (uint64, error) {
+	return b.written(func() (uint64, error) { return b.KeyValue.Create(ctx, key, value, o...) })
+}
+
+func (b *hookedBucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	return b.written(func() (uint64, error) { return b.KeyValue.Update(ctx, key, value, revision) })
 }

@@ -37,8 +37,8 @@ type Store struct {
 
 // New makes a Store of a bucket, and asks for nothing yet. The error says which part of the options is wrong.
 func New(js jetstream.JetStream, o Options) (*Store, error) {
-	if js == nil {
-		return nil, errors.New("natskv: there is no JetStream")
+	if js == nil || js.Conn() == nil {
+		return nil, errors.New("natskv: there is no connection")
 	}
 	o, err := o.checked()
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Store) read(ctx context.Context, account string) (entry, error) {
 			return entry{}, err
 		}
 	}
-	return entry{}, errors.New("a server has answered that is behind")
+	return entry{}, errStale
 }
 
 // read asks the bucket. A key that somebody has deleted by hand is one that was never there.
@@ -264,5 +264,5 @@ func outage(err error) error {
 	if errors.Is(err, resolver.ErrUnavailable) {
 		return err
 	}
-	return fmt.Errorf("natskv: %w: %w", resolver.ErrUnavailable, err)
+	return fmt.Errorf("%w: natskv: %w", resolver.ErrUnavailable, err)
 }

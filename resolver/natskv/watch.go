@@ -96,8 +96,9 @@ func (s *Store) follow(ctx context.Context) error {
 }
 
 var (
-	errBehind = errors.New("natskv: the watch is behind")
-	errEnded  = errors.New("natskv: the watch was ended")
+	errBehind = errors.New("the watch is behind")
+	errEnded  = errors.New("the watch was ended")
+	errStale  = errors.New("a server has answered that knows less than was seen")
 )
 
 // followOnce takes in what the bucket tells, from the first revision that is not known. It ends when it has
@@ -147,8 +148,6 @@ func (s *Store) followOnce(ctx context.Context) error {
 
 // compare asks the bucket what it says of itself, and gives its last revision.
 func (s *Store) compare(ctx context.Context) (last uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, max(s.options.Poll, retryTime))
-	defer cancel()
 	if _, err := s.bind(ctx); err != nil {
 		return 0, err
 	}
@@ -158,7 +157,11 @@ func (s *Store) compare(ctx context.Context) (last uint64, err error) {
 		return 0, err
 	}
 	info := stream.CachedInfo()
-	if s.index.compare(info.Created, info.State) >= info.State.LastSeq {
+	seen, err := s.index.compare(info.Created, info.State, at)
+	if err != nil {
+		return 0, err
+	}
+	if seen >= info.State.LastSeq {
 		s.upTo(at)
 	}
 	return info.State.LastSeq, nil
@@ -203,14 +206,16 @@ func (f *feed) take(e jetstream.KeyValueEntry) {
 	f.store.index.reach(f.epoch, e.Revision())
 }
 
-// stop ends the feed, and empties it: it would wait for that.
+// stop ends the feed, and empties it, for which it waits: what it has still comes again.
 func (f *feed) stop() {
-	if f.Stop() != nil {
-		return
+	if err := f.Stop(); err != nil { // it has ended with its connection
+		f.store.options.Logger.Debug("natskv: ending a watch", "error", err)
 	}
-	for range f.Updates() { // what it has still comes again
-		continue
-	}
+	go func() {
+		for range f.Updates() {
+			continue
+		}
+	}()
 }
 
 // catchUp takes in what the bucket has that is not known yet, and then asks once more: what was taken out of it is seen by

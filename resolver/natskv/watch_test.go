@@ -55,20 +55,29 @@ func (h *hints) told(t *testing.T, key string) {
 	})
 }
 
+// begun waits until a watch knows what there is, and forgets what was told so far.
+func (h *hints) begun(t *testing.T, s *natskv.Store, revision uint64) {
+	t.Helper()
+	h.told(t, "")
+	eventually(t, "it has read everything", func() bool { return !s.Stats().Current.IsZero() && s.Stats().Revision == revision })
+	h.told(t, "")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.keys = nil
+}
+
 // Whoever has changed an account, all who watch are told.
 func TestWatch(t *testing.T) {
 	server := start(t)
 	one, two := open(t, streams(t, connect(t, server)), in("watch")), open(t, streams(t, connect(t, server)), in("watch"))
 	_, err := one.Save(t.Context(), resolvertest.Token(t, 1, 100), resolver.Push)
 	require.NoError(t, err)
-	first, second, third := watch(t, one), watch(t, two), watch(t, two)
+	first, second := watch(t, one), watch(t, two)
+	first.begun(t, one, 1)
+	second.begun(t, two, 1)
+	third := watch(t, two) // of a store that knows everything
+	third.told(t, "")
 	all := []*hints{first, second, third}
-	for _, h := range all {
-		h.told(t, "")
-	}
-	for _, h := range all[1:] {
-		h.told(t, resolvertest.Account(t, 1)) // which the store has not known
-	}
 	_, err = one.Save(t.Context(), resolvertest.Token(t, 2, 100), resolver.Push)
 	require.NoError(t, err)
 	for _, h := range all {
@@ -96,47 +105,18 @@ func TestWatchAnotherBucket(t *testing.T) {
 	_, err := s.Save(t.Context(), resolvertest.Token(t, 1, 100), resolver.Push)
 	require.NoError(t, err)
 	h := watch(t, s)
-	h.told(t, "")
-	eventually(t, "it knows all", func() bool { return s.Stats().Revision == 1 })
+	h.begun(t, s, 1)
 	require.NoError(t, js.DeleteKeyValue(t.Context(), "bucket"))
 	_, err = s.Resolve(t.Context(), resolvertest.Account(t, 1))
 	require.ErrorIs(t, err, resolver.ErrUnavailable, "it is not made again: nothing is known of its accounts")
 	_, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "bucket"})
 	require.NoError(t, err)
 	h.told(t, "")
+	eventually(t, "it knows the other one", func() bool { return s.Stats().Revision == 0 })
 	_, err = s.Save(t.Context(), resolvertest.Token(t, 2, 100), resolver.Push)
 	require.NoError(t, err)
 	h.told(t, resolvertest.Account(t, 2))
 	resolvertest.Holds(t, s, resolvertest.Token(t, 2, 100))
-}
-
-// faulty is a JetStream whose first watch on a bucket is another.
-type faulty struct {
-	jetstream.JetStream
-	first func(jetstream.KeyWatcher) (jetstream.KeyWatcher, error)
-}
-
-type faultyBucket struct {
-	jetstream.KeyValue
-	first func(jetstream.KeyWatcher) (jetstream.KeyWatcher, error)
-}
-
-func (f faulty) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
-	b, err := f.JetStream.KeyValue(ctx, bucket)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyBucket{b, f.first}, nil
-}
-
-func (b *faultyBucket) WatchAll(ctx context.Context, o ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
-	w, err := b.KeyValue.WatchAll(ctx, o...)
-	if err != nil || b.first == nil {
-		return w, err
-	}
-	first := b.first
-	b.first = nil
-	return first(w)
 }
 
 // silent is a watch that tells nothing.
@@ -172,9 +152,9 @@ func TestWatchResumes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			js := streams(t, connect(t, start(t)))
-			s := open(t, faulty{js, first}, in("resumes"))
+			s := open(t, hooked(js, hooks{watch: first}), in("resumes"))
 			h := watch(t, s)
-			h.told(t, "")
+			h.begun(t, s, 0)
 			other := open(t, js, in("resumes"))
 			_, err := other.Save(t.Context(), resolvertest.Token(t, 1, 100), resolver.Push)
 			require.NoError(t, err)
@@ -197,7 +177,7 @@ func TestWatchReplays(t *testing.T) {
 	}
 	feed := make(chan jetstream.KeyValueEntry)
 	told := make(chan struct{})
-	s := open(t, faulty{js, func(w jetstream.KeyWatcher) (jetstream.KeyWatcher, error) {
+	s := open(t, hooked(js, hooks{watch: func(w jetstream.KeyWatcher) (jetstream.KeyWatcher, error) {
 		go func() {
 			var past []jetstream.KeyValueEntry
 			for e := range w.Updates() {
@@ -217,9 +197,8 @@ func TestWatchReplays(t *testing.T) {
 			close(feed)
 		}()
 		return replaying{w, feed}, nil
-	}}, in("replays"))
-	h := watch(t, s)
-	h.told(t, resolvertest.Account(t, 1))
+	}}), in("replays"))
+	watch(t, s)
 	<-told
 	require.Equal(t, uint64(4), s.Stats().Revision)
 	resolvertest.Holds(t, s, resolvertest.Token(t, 1, 103))
@@ -231,12 +210,15 @@ func TestWatchNoBucket(t *testing.T) {
 	js := streams(t, nc)
 	s := open(t, js, in("late"), func(o *natskv.Options) { o.Replicas = 0 })
 	h := watch(t, s)
-	h.told(t, "")
+	eventually(t, "it has tried", func() bool { return s.Stats().Resumed > 0 })
 	require.Zero(t, s.Stats().Current)
-	_, err := open(t, js, in("late")).Save(t.Context(), resolvertest.Token(t, 1, 100), resolver.Push)
+	other := open(t, js, in("late"))
+	_, err := other.Save(t.Context(), resolvertest.Token(t, 1, 100), resolver.Push)
 	require.NoError(t, err)
-	h.told(t, resolvertest.Account(t, 1))
-	require.NotZero(t, s.Stats().Resumed)
+	h.begun(t, s, 1)
+	_, err = other.Save(t.Context(), resolvertest.Token(t, 2, 100), resolver.Push)
+	require.NoError(t, err)
+	h.told(t, resolvertest.Account(t, 2))
 	closed(t, nc)
 	select {
 	case err := <-h.ended:
@@ -277,7 +259,8 @@ func TestBootstrap(t *testing.T) {
 			}
 			_, err = other.Hash(t.Context()) // which makes the bucket
 			require.NoError(t, err)
-			watch(t, s).told(t, resolvertest.Account(t, 1))
+			watch(t, s)
+			eventually(t, "it was reached", func() bool { return !s.Stats().Current.IsZero() })
 			if row.want == "" {
 				_, err := s.Resolve(t.Context(), resolvertest.Account(t, 1))
 				require.True(t, resolver.IsNotFound(err))
