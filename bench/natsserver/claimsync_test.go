@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,19 +24,25 @@ import (
 	"github.com/natsauth/natsauth/auth"
 	"github.com/natsauth/natsauth/auth/authtest"
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/accountsrv"
 	"github.com/natsauth/natsauth/resolver/claimsync"
 	"github.com/natsauth/natsauth/resolver/full"
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
 
-// recorded is what nats-server answered; resolver/claimsync is held to it, too.
-const recorded = "../../resolver/claimsync/testdata/answers.json"
+// recorded is what nats-server with a full resolver answered, and updates what one did whose accounts are in memory, or come
+// from an account server; resolver/claimsync is held to them, too.
+const (
+	recorded = "../../resolver/claimsync/testdata/answers.json"
+	updates  = "../../resolver/claimsync/testdata/updates.json"
+)
 
 var update = flag.Bool("update", false, "write what nats-server answers to claims requests anew")
 
 // exchange is a request and what came back.
 type exchange struct {
 	Name    string
+	Loads   string `json:",omitempty"` // an account that is put in force before
 	Subject string
 	Header  map[string][]string `json:",omitempty"`
 	Body    []byte              `json:",omitempty"`
@@ -117,6 +124,30 @@ func (r realm) requests(t testing.TB) []exchange {
 	}
 }
 
+// updates are what is recorded of a server that keeps nothing, in this order.
+func (r realm) updates(t testing.TB) []exchange {
+	by := func(a *authtest.Account) string { return "$SYS.REQ.ACCOUNT." + a.PublicKey() + ".CLAIMS.UPDATE" }
+	old := func(a *authtest.Account) string { return "$SYS.ACCOUNT." + a.PublicKey() + ".CLAIMS.UPDATE" }
+	newer := r.a.Renew()
+	untrusted := newer.Renew(authtest.SignedByKey(r.other.Key()))
+	return []exchange{
+		{Name: "nobody uses the account", Subject: by(r.a), Body: []byte(r.a.Token())},
+		{Name: "the same, the old way", Subject: old(r.a), Body: []byte(r.a.Token())},
+		{Name: "an account that is in use", Loads: r.a.PublicKey(), Subject: by(r.a), Body: []byte(r.a.Token())},
+		{Name: "a newer token", Subject: by(r.a), Body: []byte(newer.Token())},
+		{Name: "the same again, the old way", Subject: old(r.a), Body: []byte(newer.Token())},
+		{Name: "the same with a header", Subject: by(r.a), Header: map[string][]string{"K": {"V"}}, Body: []byte(newer.Token())},
+		{Name: "another account that nobody uses", Subject: by(r.b), Body: []byte(r.b.Token())},
+		{Name: "a token of another account", Subject: by(r.a), Body: []byte(r.b.Token())},
+		{Name: "a token of another account, the old way", Subject: old(r.a), Body: []byte(r.b.Token())},
+		{Name: "nothing", Subject: by(r.a)},
+		{Name: "nothing, the old way", Subject: old(r.a)},
+		{Name: "no token", Subject: by(r.a), Body: []byte("no token")},
+		{Name: "a user's token", Subject: by(r.a), Body: []byte(r.a.User("u").Token())},
+		{Name: "a token of nobody who is trusted", Subject: by(r.a), Body: []byte(untrusted.Token())},
+	}
+}
+
 // full is a server with a full resolver that holds the system account's token.
 func (r realm) full(t *testing.T, every time.Duration) *server.Server {
 	t.Helper()
@@ -124,6 +155,35 @@ func (r realm) full(t *testing.T, every time.Duration) *server.Server {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, r.system.PublicKey()+".jwt"), []byte(r.system.Token()), 0o600))
 	accounts, err := server.NewDirAccResolver(dir, 0, every, server.HardDelete)
 	require.NoError(t, err)
+	return r.serve(t, accounts)
+}
+
+// memory is a server whose accounts are in its memory.
+func (r realm) memory(t *testing.T) *server.Server {
+	t.Helper()
+	accounts := &server.MemAccResolver{}
+	for _, a := range []*authtest.Account{r.system, r.a, r.b} {
+		require.NoError(t, accounts.Store(a.PublicKey(), a.Token()))
+	}
+	return r.serve(t, accounts)
+}
+
+// remote is a server whose accounts come over HTTP.
+func (r realm) remote(t *testing.T) *server.Server {
+	t.Helper()
+	held, err := resolver.NewMemory(r.system.Token(), r.a.Token(), r.b.Token())
+	require.NoError(t, err)
+	handler, err := accountsrv.New(accountsrv.Config{Accounts: held})
+	require.NoError(t, err)
+	http := httptest.NewServer(handler)
+	t.Cleanup(http.Close)
+	accounts, err := server.NewURLAccResolver(http.URL + "/jwt/v1/accounts")
+	require.NoError(t, err)
+	return r.serve(t, accounts)
+}
+
+func (r realm) serve(t *testing.T, accounts server.AccountResolver) *server.Server {
+	t.Helper()
 	operator, err := jwt.DecodeOperatorClaims(r.operator.Token())
 	require.NoError(t, err)
 	o := quiet()
@@ -180,20 +240,53 @@ func plain(t testing.TB, text string) string {
 // TestClaimsAnswersAreRecorded: nats-server answers as is recorded. What is recorded is what resolver/claimsync is held to.
 func TestClaimsAnswersAreRecorded(t *testing.T) {
 	r := newRealm(t)
-	nc := r.connect(t, r.full(t, time.Hour))
-	var have []exchange
-	for _, e := range r.requests(t) {
-		e.Answers = e.does(t, nc)
-		have = append(have, e)
+	isRecorded(t, recorded, answersTo(t, r, r.full(t, time.Hour), r.requests(t)))
+}
+
+// TestF105UpdatesAreRecorded: a server that keeps nothing hears of updates by account, and of nothing else of the protocol.
+func TestF105UpdatesAreRecorded(t *testing.T) {
+	for name, start := range map[string]func(realm, *testing.T) *server.Server{"memory": realm.memory, "account server": realm.remote} {
+		t.Run(name, func(t *testing.T) {
+			r := newRealm(t)
+			s := start(r, t)
+			isRecorded(t, updates, answersTo(t, r, s, r.updates(t)))
+			nc := r.connect(t, s)
+			for _, subject := range []string{
+				"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.CLAIMS.LIST", "$SYS.REQ.CLAIMS.PACK", "$SYS.REQ.CLAIMS.DELETE",
+				"$SYS.REQ.ACCOUNT." + r.a.PublicKey() + ".CLAIMS.LOOKUP",
+			} {
+				_, err := nc.Request(subject, []byte(r.a.Token()), 10*time.Second)
+				require.ErrorIs(t, err, nats.ErrNoResponders, subject)
+			}
+		})
 	}
+}
+
+// answersTo has a server answer requests.
+func answersTo(t *testing.T, r realm, s *server.Server, requests []exchange) []exchange {
+	t.Helper()
+	nc := r.connect(t, s)
+	for i, e := range requests {
+		if e.Loads != "" {
+			_, err := s.LookupAccount(e.Loads)
+			require.NoError(t, err)
+		}
+		requests[i].Answers = e.does(t, nc)
+	}
+	return requests
+}
+
+// isRecorded asserts that what was answered is what the file says.
+func isRecorded(t *testing.T, file string, have []exchange) {
+	t.Helper()
 	if *update {
 		text, err := json.MarshalIndent(have, "", "\t")
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(recorded, append(text, '\n'), 0o600))
+		require.NoError(t, os.WriteFile(file, append(text, '\n'), 0o600))
 	}
 	var want []exchange
-	readJSON(t, recorded, &want)
-	require.Greater(t, len(want), 20)
+	readJSON(t, file, &want)
+	require.Greater(t, len(want), 10)
 	require.Equal(t, want, have)
 }
 

@@ -99,19 +99,17 @@ func peers(relay *broker.Relay) func() int {
 	}
 }
 
-// serve serves the claims protocol in the system account, where there is a directory to keep what is pushed: the function
-// that it gives ends that.
+// serve serves the claims protocol in the system account: all of it where there is a directory to keep what is pushed, and
+// otherwise updates of accounts in force (F105). The function that it gives ends that.
 func (s sources) serve(server *broker.Server, a *auth.Authorizer, c *config.Config, log *slog.Logger) (func(), error) {
-	if s.dir == nil {
-		return func() {}, nil
-	}
-	service, err := claimsync.New(claimsync.Config{
-		Bus: server.Bus(), Authorizer: a, Store: s.dir, Resolver: s.peers,
+	o := claimsync.Config{
+		Bus: server.Bus(), Authorizer: a, Store: s.store, Resolver: s.peers, UpdatesOnly: s.dir == nil,
 		Server:        claimsync.ServerInfo{Name: cmp.Or(c.Name, server.ID()), ID: server.ID(), Host: cmp.Or(c.Host, defaultHost), Cluster: c.Cluster, Version: broker.Version},
 		SystemAccount: c.Trust.SystemAccount,
 		AllowDelete:   c.Accounts.Directory.Delete != full.DeleteOff, Cache: c.Accounts.Kind == config.Cache,
 		Interval: c.Accounts.Interval, Timeout: c.Accounts.Timeout, Logger: log,
-	})
+	}
+	service, err := claimsync.New(o)
 	if err != nil {
 		return nil, err
 	}

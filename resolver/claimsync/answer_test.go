@@ -15,30 +15,48 @@ import (
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
 
-// recorded is what a nats-server v2.15 with a full resolver answered to requests, in order. bench/natsserver records it, and
-// holds the server to it.
+// recorded is what a nats-server v2.15 answered to requests, in order. bench/natsserver records it, and holds the server to it.
 type recorded struct {
 	Name    string
+	Loads   string // an account that is put in force before
 	Subject string
 	Header  map[string][]string
 	Body    []byte
 	Answers []string
 }
 
-// TestF114AnswersAsRecorded: every request is answered as nats-server answers it, but for the words after " - ", which say
-// why, for what is ours to add, and for the names of the server.
+// TestF114AnswersAsRecorded: every request is answered as a nats-server with a full resolver answers it, but for the words
+// after " - ", which say why, for what is ours to add, and for the names of the server.
 func TestF114AnswersAsRecorded(t *testing.T) {
-	text, err := os.ReadFile("testdata/answers.json")
+	answersAsRecorded(t, "testdata/answers.json", func(setup) {})
+}
+
+// TestF105AnswersAsRecorded is the same with one whose accounts are in memory, or come from an account server.
+func TestF105AnswersAsRecorded(t *testing.T) {
+	answersAsRecorded(t, "testdata/updates.json", func(s setup) { s.claim.UpdatesOnly = true }, "A", "B")
+}
+
+// answersAsRecorded has a node that holds accounts answer what was recorded.
+func answersAsRecorded(t *testing.T, file string, edit func(setup), accounts ...string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var all []recorded
 	require.NoError(t, json.Unmarshal(text, &all))
-	require.Greater(t, len(all), 20)
+	require.Greater(t, len(all), 10)
 	synctest.Test(t, func(t *testing.T) {
 		// The operator of the record has no signing keys.
 		o := authtest.NewOperator(t, authtest.SystemAccount("SYS"))
 		r := realm{operator: o, system: o.Account("SYS")}
-		n := r.node(t, new(resolvertest.Bus), func(s setup) { s.claim.Server.FeatureFlags = map[string]bool{"x": true} })
+		n := r.node(t, new(resolvertest.Bus), edit, func(s setup) { s.claim.Server.FeatureFlags = map[string]bool{"x": true} })
+		for _, name := range accounts {
+			n.hold(o.Account(name))
+		}
 		for _, e := range all {
+			if e.Loads != "" {
+				_, err := n.authorizer.Account(t.Context(), e.Loads)
+				require.NoError(t, err)
+			}
 			var ours, theirs []string
 			for _, text := range n.ask(e.Subject, string(e.Body)) {
 				ours = append(ours, plain(t, text))

@@ -31,7 +31,7 @@ type Config struct {
 	Bus resolver.Bus
 	// Authorizer is who decides, and writes to Store.
 	Authorizer Authorizer
-	// Store is that of the Authorizer. The Service only reads it.
+	// Store is that of the Authorizer. The Service only reads it. With UpdatesOnly it may be nil.
 	Store resolver.Store
 	// Server is what every answer says of this node.
 	Server ServerInfo
@@ -46,6 +46,10 @@ type Config struct {
 	// Cache is for a node that does not have all accounts: it takes updates of accounts in force only, answers
 	// neither LOOKUP nor PACK, and exchanges no packs.
 	Cache bool
+	// UpdatesOnly is for a node whose accounts come from a configuration or an account server: it takes updates of accounts
+	// in force, on the two subjects that name the account, and answers and asks nothing else (F105). What the
+	// Authorizer has no Store for lasts as long as the process. Not together with Cache.
+	UpdatesOnly bool
 
 	// Interval is the time from one exchange of packs to the next; 0: one minute; negative: none but the calls of
 	// [Service.Exchange]. The first is at [Service.Start].
@@ -118,10 +122,12 @@ const defaultMessageBytes = claims.MaxTokenSize + 64
 // checked gives the configuration with every default in place.
 func (c Config) checked() (Config, error) {
 	switch {
-	case c.Bus == nil || c.Authorizer == nil || c.Store == nil:
+	case c.Bus == nil || c.Authorizer == nil || c.Store == nil && !c.UpdatesOnly:
 		return c, errors.New("claimsync: Config needs a Bus, an Authorizer and a Store")
 	case c.Server.Name == "":
 		return c, errors.New("claimsync: Config.Server needs a name: tools refuse answers without one")
+	case c.Cache && c.UpdatesOnly:
+		return c, errors.New("claimsync: Config.Cache and Config.UpdatesOnly exclude each other")
 	case c.SystemAccount != "" && !claims.IsAccountKey(c.SystemAccount):
 		return c, errors.New("claimsync: Config.SystemAccount is not the public key of an account")
 	}

@@ -14,6 +14,9 @@
 //   - CLAIMS.DELETE takes accounts out of force and out of the store, at the signed request of somebody who
 //     [Authorizer] says administers; the request is fresh, and counts once (F118, B23).
 //
+// A node whose accounts come from elsewhere takes updates of accounts in force, and nothing more
+// ([Config.UpdatesOnly], F105).
+//
 // Who may publish on these subjects is for the broker to say: users of the system account, by their permissions.
 //
 // # Asking
@@ -30,5 +33,6 @@
 // with an answer where it would have changed something, and dropped where it would have read. [Service.Stats] and
 // [Resolver.Stats] count both.
 //
-// Behaviour: nats-server v2.15 server/accounts.go DirAccResolver.Start and CacheDirAccResolver.Start.
+// Behaviour: nats-server v2.15 server/accounts.go DirAccResolver.Start and CacheDirAccResolver.Start;
+// server/events.go accountClaimUpdate.
 package claimsync

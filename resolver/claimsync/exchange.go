@@ -40,8 +40,12 @@ func (s *Service) exchangeOften(ctx context.Context) {
 // where there is no other there is nothing to take. Tokens that were taken before an error stay.
 //
 // The error wraps [resolver.ErrUnavailable] where nobody answered to the end or the Store could not say what it has, ctx's
-// own where that ended, and [ErrBusy] where an exchange is under way: there is one at a time.
+// own where that ended, and [ErrBusy] where an exchange is under way: there is one at a time. With [Config.UpdatesOnly]
+// nothing is ever exchanged, with an error that says so.
 func (s *Service) Exchange(ctx context.Context) (Exchanged, error) {
+	if s.config.UpdatesOnly {
+		return Exchanged{}, errUpdatesOnly
+	}
 	ctx, leave, err := s.join(ctx)
 	if err != nil {
 		return Exchanged{}, err

@@ -32,6 +32,8 @@ var ErrBusy = errors.New("claimsync: busy")
 var (
 	errClosed   = errors.New("claimsync: the service is not running")
 	errTooLarge = errors.New("the request is too large")
+
+	errUpdatesOnly = errors.New("claimsync: with Config.UpdatesOnly nothing is exchanged")
 )
 
 // Service answers the claims protocol for one node, and exchanges packs with others. Make one with [New]. It may be used by
@@ -91,12 +93,17 @@ type request struct {
 // requests are what this node answers.
 func (s *Service) requests() []request {
 	out := []request{
-		{subjectUpdate, "", 0, s.lanes.write, s.update, s.refuseUpdate},
 		{subjectUpdateAccount, "", 3, s.lanes.write, s.update, s.refuseUpdate},
 		{subjectUpdateOld, "", 2, s.lanes.write, s.update, s.refuseUpdate},
-		{subjectDelete, "", 0, s.lanes.write, s.delete, s.refuseDelete},
-		{subjectList, "", 0, s.lanes.list, s.list, nil},
 	}
+	if s.config.UpdatesOnly {
+		return out
+	}
+	out = append(out,
+		request{subjectUpdate, "", 0, s.lanes.write, s.update, s.refuseUpdate},
+		request{subjectDelete, "", 0, s.lanes.write, s.delete, s.refuseDelete},
+		request{subjectList, "", 0, s.lanes.list, s.list, nil},
+	)
 	if !s.config.Cache {
 		out = append(out,
 			request{subjectLookup, "", 3, s.lanes.read, s.lookup, nil},
@@ -130,7 +137,7 @@ func (s *Service) Start() error {
 			s.working.Go(func() { l.run(ctx) })
 		}
 	}
-	if s.config.Interval > 0 && !s.config.Cache {
+	if s.config.Interval > 0 && !s.config.Cache && !s.config.UpdatesOnly {
 		s.working.Go(func() { s.exchangeOften(ctx) })
 	}
 	return nil

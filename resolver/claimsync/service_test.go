@@ -24,10 +24,16 @@ func TestNewRefuses(t *testing.T) {
 	s, err := claimsync.New(good)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
+	bare := good
+	bare.Store, bare.UpdatesOnly = nil, true
+	s, err = claimsync.New(bare)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
 	for name, edit := range map[string]func(*claimsync.Config){
 		"needs a Bus":         func(c *claimsync.Config) { c.Bus = nil },
 		"an Authorizer":       func(c *claimsync.Config) { c.Authorizer = nil },
 		"and a Store":         func(c *claimsync.Config) { c.Store = nil },
+		"exclude each other":  func(c *claimsync.Config) { c.Cache, c.UpdatesOnly = true, true },
 		"needs a name":        func(c *claimsync.Config) { c.Server.Name = "" },
 		"SystemAccount":       func(c *claimsync.Config) { c.SystemAccount = r.a.User("u").PublicKey() },
 		"Timeout":             func(c *claimsync.Config) { c.Timeout = -1 },

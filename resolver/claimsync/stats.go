@@ -4,7 +4,7 @@ import "sync"
 
 // Stats is what a [Service] has done since [New].
 type Stats struct {
-	Updated, Skipped, Refused uint64 // requests to update that were taken, that a cache had no use for, that were refused
+	Updated, Skipped, Refused uint64 // requests to update that were taken, that were for no account in force, that were refused
 	Found, NotFound           uint64 // look-ups that were answered
 	Listed, Packs             uint64 // lists and packs that were sent to their end
 	TokensSent                uint64 // of packs

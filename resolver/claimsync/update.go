@@ -9,18 +9,26 @@ import (
 )
 
 // words are what answers to an update say. Tools show them to people.
-type words struct{ updated, skipped, invalid, refused string }
+type words struct{ updated, skipped, empty, invalid, refused string }
 
+// words are those of nats-server v2.15 server/accounts.go DirAccResolver.Start and CacheDirAccResolver.Start, and
+// server/events.go accountClaimUpdate.
 func (s *Service) words() words {
-	if s.config.Cache {
-		return words{
-			"jwt updated cache", "jwt update cache skipped", "jwt update cache validation failed", "jwt update cache resulted in error",
-		}
+	const refused, refusedCache = "jwt update resulted in error", "jwt update cache resulted in error"
+	switch {
+	case s.config.Cache:
+		return words{"jwt updated cache", "jwt update cache skipped", refusedCache, "jwt update cache validation failed", refusedCache}
+	case s.config.UpdatesOnly:
+		return words{"jwt updated", "jwt update skipped", "jwt update error", refused, refused}
+	default:
+		return words{"jwt updated", "jwt update skipped", refused, "jwt validation failed", refused}
 	}
-	return words{"jwt updated", "jwt update skipped", "jwt validation failed", "jwt update resulted in error"}
 }
 
-var errAnother = errors.New("subject does not match jwt content")
+var (
+	errAnother = errors.New("subject does not match jwt content")
+	errEmpty   = errors.New("request body is empty")
+)
 
 // update puts the token in force that the request holds; it is of the account in the subject, if there is one there
 // (F114). The Authorizer verifies before it saves, and has applied the token when it returns (B5).
@@ -28,11 +36,13 @@ func (s *Service) update(ctx context.Context, m resolver.Msg, named string) {
 	word, token := s.words(), string(m.Data)
 	a, err := claims.ParseAccount(token)
 	switch {
+	case token == "":
+		s.refused(ctx, m, s.unread(token, named, errEmpty), errEmpty)
 	case err != nil:
 		s.refused(ctx, m, s.unread(token, named, err), err)
 	case named != "" && named != a.Key:
 		s.refused(ctx, m, named, errAnother)
-	case s.config.Cache && !s.inForce(a.Key):
+	case (s.config.Cache || s.config.UpdatesOnly) && !s.inForce(a.Key):
 		s.tally.add(func(c *Stats) { c.Skipped++ })
 		s.answer(ctx, m.Reply, answer{Data: status{Account: a.Key, Code: codeOK, Message: word.skipped}})
 	default:
@@ -56,6 +66,8 @@ func (s *Service) apply(ctx context.Context, m resolver.Msg, account, token stri
 func (s *Service) unread(token, named string, err error) string {
 	p, _ := peek(token)
 	switch {
+	case s.config.UpdatesOnly:
+		return named
 	case errors.Is(err, claims.ErrInvalid) && claims.IsAccountKey(p.Subject): // all else about the token is in order
 		return p.Subject
 	case s.config.Cache && named != "":
@@ -75,7 +87,10 @@ func (s *Service) refused(ctx context.Context, m resolver.Msg, account string, e
 	s.tally.add(func(c *Stats) { c.Refused++ })
 	word := s.words()
 	message := word.refused
-	if errors.Is(err, claims.ErrInvalid) {
+	switch {
+	case errors.Is(err, errEmpty):
+		message = word.empty
+	case errors.Is(err, claims.ErrInvalid):
 		message = word.invalid
 	}
 	s.fail(ctx, m.Reply, failure{Account: account}, message, err)

@@ -205,3 +205,73 @@ func TestCache(t *testing.T) {
 		n.holds(r.system, r.b)
 	})
 }
+
+// TestF105UpdatesOnly: accounts in force are updated by the subjects that name them, whether or not there is a Store; the rest
+// of the protocol is not heard.
+func TestF105UpdatesOnly(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		edit func(setup)
+	}{
+		{"memory", func(s setup) {}},
+		{"an account server", func(s setup) { s.auth.Store, s.auth.Resolver, s.claim.Store = nil, s.claim.Store, nil }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRealm(t)
+				n := r.node(t, new(resolvertest.Bus), func(s setup) { s.claim.UpdatesOnly, s.claim.Interval = true, time.Second }, row.edit)
+				n.hold(r.a, r.b)
+				session, err := n.authorizer.Connect(t.Context(), r.a.User("goes").Credentials(nonce.New()))
+				require.NoError(t, err)
+
+				issued := func() int64 {
+					a, ok := n.authorizer.InForce(r.a.PublicKey())
+					require.True(t, ok)
+					return a.Claims().IssuedAt
+				}
+				was := issued()
+				newer := r.a.Renew(authtest.Revoke("goes", authtest.Now()))
+				got := n.one(update(r.a), newer.Token())
+				require.Equal(t, "jwt updated", got.Data.Message)
+				require.Equal(t, "in force", got.Data.Report["state"])
+				require.Equal(t, 1.0, got.Data.Report["closed_count"])
+				require.False(t, session.CanPublish("x"))
+				require.Equal(t, was+1, issued())
+
+				require.Contains(t, n.one(update(r.a), r.a.Token()).description(t), "older")
+				require.Contains(t, n.one(update(r.a), newer.Renew(authtest.SignedByKey(r.other.Key())).Token()).description(t), "trust")
+				broken := newer.Renew(authtest.Edit(func(c *jwt.AccountClaims) { c.InfoURL = ":" }))
+				got = n.one(update(r.a), broken.Token())
+				require.Contains(t, got.description(t), refusal("claims: "))
+				require.Equal(t, r.a.PublicKey(), got.Error.Account)
+				got = n.one(update(r.a), r.b.Renew(authtest.Edit(func(c *jwt.AccountClaims) { c.InfoURL = ":" })).Token())
+				require.Equal(t, r.a.PublicKey(), got.Error.Account)
+				require.Equal(t, was+1, issued())
+
+				got = n.one(update(r.b), r.b.Renew().Token())
+				require.Equal(t, "jwt update skipped", got.Data.Message)
+				require.Equal(t, 200, got.Data.Code)
+				require.Nil(t, got.Data.Report)
+				_, ok := n.authorizer.InForce(r.b.PublicKey())
+				require.False(t, ok)
+				if row.name == "memory" {
+					n.holds(r.system, newer, r.b)
+				} else {
+					n.holds(r.system, r.a, r.b)
+				}
+
+				for _, subject := range []string{updates, packs, lists, deletes, lookup(r.a)} {
+					require.Empty(t, n.ask(subject, newer.Token()), subject)
+				}
+				time.Sleep(time.Minute)
+				_, err = n.Exchange(t.Context())
+				require.ErrorContains(t, err, "UpdatesOnly")
+				c := n.Stats()
+				require.EqualValues(t, 1, c.Updated)
+				require.EqualValues(t, 1, c.Skipped)
+				require.EqualValues(t, 4, c.Refused)
+				require.Zero(t, c.Exchanges+c.ExchangesFailed+c.Unanswered+c.Dropped)
+			})
+		})
+	}
+}

@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,6 +60,14 @@ func readAnswer(t *testing.T, text string) claimsAnswer {
 	require.NoError(t, json.Unmarshal([]byte(text), &a), text)
 	require.NotEmpty(t, a.Server.Name)
 	return a
+}
+
+// askClaims sends a request of the claims protocol, and gives the answer.
+func askClaims(t *testing.T, nc *nats.Conn, subject, body string) claimsAnswer {
+	t.Helper()
+	m, err := nc.Request(subject, []byte(body), patience)
+	require.NoError(t, err)
+	return readAnswer(t, string(m.Data))
 }
 
 // TestF131NSC replays what nsc sends to push, pull and prune accounts.
@@ -138,9 +148,7 @@ func TestPush(t *testing.T) {
 	admin := dialNATS(t, s, of(w.sys.User("admin")))
 	ask := func(nc *nats.Conn, subject, body string) claimsAnswer {
 		t.Helper()
-		m, err := nc.Request(subject, []byte(body), patience)
-		require.NoError(t, err)
-		return readAnswer(t, string(m.Data))
+		return askClaims(t, nc, subject, body)
 	}
 	ok := func(a claimsAnswer) {
 		t.Helper()
@@ -183,4 +191,80 @@ func TestPush(t *testing.T) {
 	_, err = os.Stat(filepath.Join(dir, "jwt", w.app.PublicKey()+".jwt.deleted"))
 	require.NoError(t, err)
 	require.NotNil(t, refuseNATS(t, s, of(w.app.User("two"))))
+}
+
+// TestF105Push: where accounts come from the file or from an account server, a system user updates those that are in
+// use, and live sessions change with them.
+func TestF105Push(t *testing.T) {
+	for name, config := range map[string]func(*testing.T, *world) string{
+		"memory": func(_ *testing.T, w *world) string { return w.config() },
+		"an account server": func(t *testing.T, w *world) string {
+			server := httptest.NewServer(accountServer(t, w.sys, w.app, w.shop))
+			t.Cleanup(server.Close)
+			return fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: URL(%s)\n", w.operator.Token(), w.sys.PublicKey(), server.URL+accountsPath)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := serve(t, config(t, w))
+			admin := dialNATS(t, s, of(w.sys.User("admin")))
+			update := func(of *authtest.Account, token *authtest.Account) claimsAnswer {
+				t.Helper()
+				return askClaims(t, admin, "$SYS.REQ.ACCOUNT."+of.PublicKey()+".CLAIMS.UPDATE", token.Token())
+			}
+			a := update(w.shop, w.shop.Renew())
+			require.Nil(t, a.Error)
+			require.Contains(t, string(a.Data), `"jwt update skipped"`)
+			require.Contains(t, string(a.Data), `"code":200`)
+
+			one, two := together(t, s, of(w.app.User("one"))), together(t, s, of(w.app.User("two")))
+			revoked := w.app.Renew(authtest.Revoke("one", authtest.Now()))
+			require.NotNil(t, update(w.app, revoked.Renew(authtest.Revoke("two", authtest.Now()), authtest.SignedByKey(w.shop.Key()))).Error)
+			require.NotNil(t, update(w.app, w.shop).Error)
+			one.talk()
+			two.talk()
+			a = update(w.app, revoked)
+			require.Nil(t, a.Error)
+			require.Contains(t, string(a.Data), `"jwt updated"`)
+			one.wantEnd("User Authentication Revoked")
+			two.talk()
+			require.NotNil(t, refuseNATS(t, s, of(w.app.User("one"))))
+
+			again := revoked.Renew(authtest.Revoke("two", authtest.Now()))
+			a = askClaims(t, admin, "$SYS.ACCOUNT."+w.app.PublicKey()+".CLAIMS.UPDATE", again.Token())
+			require.Nil(t, a.Error)
+			two.wantEnd("User Authentication Revoked")
+			if !reference() {
+				require.Contains(t, string(a.Data), `"closed_count":2`, "each of the pair")
+				a = update(w.app, revoked)
+				require.NotNil(t, a.Error)
+				require.Contains(t, a.Error.Description, "older")
+				require.NotNil(t, refuseNATS(t, s, of(w.app.User("two"))))
+			}
+			for _, subject := range []string{"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.CLAIMS.LIST", "$SYS.REQ.CLAIMS.PACK", "$SYS.REQ.CLAIMS.DELETE"} {
+				_, err := admin.Request(subject, []byte(again.Token()), patience)
+				require.ErrorIs(t, err, nats.ErrNoResponders, subject)
+			}
+			_, err := dialNATS(t, s, of(w.shop.User("u"))).Request("$SYS.REQ.ACCOUNT."+w.shop.PublicKey()+".CLAIMS.UPDATE", []byte(w.shop.Token()), patience)
+			require.ErrorIs(t, err, nats.ErrNoResponders)
+		})
+	}
+}
+
+// TestF105Restart: what was pushed into memory lasts as long as the broker.
+func TestF105Restart(t *testing.T) {
+	w := newWorld(t)
+	s := w.serve(t)
+	enter(t, s, of(w.app.User("u"))).sync()
+	a := askClaims(t, dialNATS(t, s, of(w.sys.User("admin"))), "$SYS.REQ.ACCOUNT."+w.app.PublicKey()+".CLAIMS.UPDATE",
+		w.app.Renew(authtest.Revoke("u", authtest.Now())).Token())
+	require.Nil(t, a.Error)
+	require.NotNil(t, refuseNATS(t, s, of(w.app.User("u"))))
+	if !reference() {
+		require.NoError(t, s.again()) // the file's token is older
+		waitFor(t, "the file to be read again", func() bool { return strings.Contains(s.log.String(), "msg=reloaded") })
+		require.NotNil(t, refuseNATS(t, s, of(w.app.User("u"))))
+	}
+	s.restart()
+	enter(t, s, of(w.app.User("u"))).sync()
 }
