@@ -136,7 +136,11 @@ func preload(ctx context.Context, dir resolver.Store, from resolver.Resolver, ke
 
 // openURL asks the server once whether it is there, and does not wait for that.
 func openURL(ctx context.Context, a *config.Accounts, log *slog.Logger) (sources, error) {
-	r, err := url.New(a.URL, url.Options{})
+	client, err := a.TLS.Client()
+	if err != nil {
+		return sources{}, fmt.Errorf("resolver_tls: %w", err)
+	}
+	r, err := url.New(a.URL, url.Options{TLS: client})
 	if err != nil {
 		return sources{}, err
 	}

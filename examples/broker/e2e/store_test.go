@@ -1,17 +1,22 @@
 package e2e_test
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth/authtest"
+	"github.com/natsauth/natsauth/examples/broker/internal/tlstest"
 	"github.com/natsauth/natsauth/resolver"
 	"github.com/natsauth/natsauth/resolver/accountsrv"
 )
@@ -64,6 +69,54 @@ func TestAccountServerIsDown(t *testing.T) {
 	server.CloseClientConnections()
 	server.Close()
 	enter(t, s, of(w.app.User("u"))).sync()
+}
+
+// TestF107ResolverTLS: an account server is known by its CA, and knows the broker by its certificate.
+func TestF107ResolverTLS(t *testing.T) {
+	ca, stranger := tlstest.New(t, "ca"), tlstest.New(t, "stranger")
+	cert, key := ca.Issue("broker")
+	strange, strangeKey := stranger.Issue("broker")
+	pair := func(cert, key string) string { return "cert_file: '" + cert + "', key_file: '" + key + "'\n" }
+	trust := func(ca *tlstest.CA) string { return "ca_file: '" + ca.File + "'\n" }
+	for _, tt := range []struct {
+		name, block string
+		newest      uint16 // version that the server speaks
+		admitted    bool
+	}{
+		{"each knows the other", trust(ca) + pair(cert, key), tls.VersionTLS13, true},
+		{"nothing is known of the server", pair(cert, key), tls.VersionTLS13, false},
+		{"another CA", trust(stranger) + pair(cert, key), tls.VersionTLS13, false},
+		{"whatever the server is", "insecure: true\n" + pair(cert, key), tls.VersionTLS13, true},
+		{"no certificate", trust(ca), tls.VersionTLS13, false},
+		{"a certificate of another CA", trust(ca) + pair(strange, strangeKey), tls.VersionTLS13, false},
+		{"an old version", trust(ca) + pair(cert, key), tls.VersionTLS12, true},
+		{"too old a version", trust(ca) + pair(cert, key) + "min_version: \"1.3\"\n", tls.VersionTLS12, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if !tt.admitted {
+				ours(t, "a start without the account server")
+			}
+			w := newWorld(t)
+			server := httptest.NewUnstartedServer(accountServer(t, w.sys, w.app))
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.TLS = ca.Server()
+			server.TLS.MaxVersion = tt.newest
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			s := serve(t, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: URL(%s)\nresolver_tls {\n%s}\n",
+				w.operator.Token(), w.sys.PublicKey(), server.URL+accountsPath, tt.block))
+			if tt.admitted {
+				enter(t, s, of(w.app.User("u"))).sync()
+			} else {
+				c := dial(t, s)
+				c.connect(of(w.app.User("u")))
+				c.wantRefused("Authorization Violation")
+			}
+			if !reference() {
+				require.Equal(t, strings.Contains(tt.block, "insecure"), strings.Contains(s.log.String(), "insecure"))
+			}
+		})
+	}
 }
 
 // TestDirectoryKeepsWhatItHas: what the file preloads is in the directory, unless that has a

@@ -59,6 +59,8 @@ type parser struct {
 	file, base string
 	resolver   bool              // the file has one
 	preload    map[string]string // account key -> token
+
+	resolverTLS bool // the file has it
 }
 
 // all reads the keys in order, so that of several mistakes the same one is told

@@ -30,6 +30,7 @@ var supported = map[string]setter{
 
 	"resolver": resolvers, "account_resolver": resolvers, "accounts_resolver": resolvers,
 	"resolver_preload":         preloads,
+	"resolver_tls":             resolverTLS,
 	"resolver_pinned_accounts": func(p *parser, v value) error { return list(v, &p.Trust.PinnedAccounts) },
 	"default_sentinel":         sentinel,
 	"proxies":                  proxies,
@@ -74,7 +75,7 @@ var supported = map[string]setter{
 // refuses, with the reason. Leaving one out silently could leave a door open.
 var unsupported = byReason(map[string]string{
 	"users and accounts come from tokens": "accounts no_auth_user mappings maps",
-	"the broker speaks plain TCP":         "tls allow_non_tls ocsp ocsp_cache resolver_tls proxy_protocol websocket ws mqtt",
+	"the broker speaks plain TCP":         "tls allow_non_tls ocsp ocsp_cache proxy_protocol websocket ws mqtt",
 	"the broker stands alone":             "cluster gateway leaf leafnodes client_advertise connect_error_reports reconnect_error_reports",
 	"the broker keeps nothing": "jetstream store_dir storedir default_js_domain " +
 		"pidfile pid_file ports_file_dir",

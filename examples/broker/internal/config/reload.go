@@ -60,6 +60,7 @@ var fixed = []struct {
 	{"ping_interval", func(a, b *Config) bool { return a.PingInterval == b.PingInterval }},
 	{"ping_max", func(a, b *Config) bool { return a.PingMax == b.PingMax }},
 	{"debug", func(a, b *Config) bool { return a.Debug == b.Debug }},
+	{"resolver_tls", func(a, b *Config) bool { return a.Accounts.TLS == b.Accounts.TLS }},
 	{"resolver", func(a, b *Config) bool { return a.Accounts.settings() == b.Accounts.settings() }},
 }
 

@@ -34,6 +34,7 @@ type Accounts struct {
 	Timeout   time.Duration // of a look-up among peers
 	TTL       time.Duration // of Cache; 0: as long as the token lasts
 	URL       string
+	TLS       TLS // of URL
 }
 
 // Kind is how account tokens are found.
@@ -223,6 +224,9 @@ func preloads(p *parser, v value) error {
 func (p *parser) accounts() error {
 	if p.Accounts.Kind == URL && len(p.preload) > 0 {
 		return fmt.Errorf("config: %s: resolver_preload: an account server is only read", p.file)
+	}
+	if p.Accounts.Kind != URL && p.resolverTLS {
+		p.Notices = append(p.Notices, "resolver_tls: there is no account server that it is about")
 	}
 	p.Accounts.Memory, p.Accounts.Preload = &resolver.Memory{}, p.preload
 	for _, key := range slices.Sorted(maps.Keys(p.preload)) {
