@@ -28,6 +28,8 @@ func FuzzMarks(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add([]byte(key + " 5 " + checksum(key+" 5") + "\n"))
 	f.Add([]byte(key + " 5 " + checksum(key+" 5") + "\n" + key + " 7"))
+	f.Add([]byte(key + " 5 evicted " + checksum(key+" 5 evicted") + "\n"))
+	f.Add([]byte(key + " -3 " + checksum(key+" -3") + "\n"))
 	f.Add([]byte("\n\n  \n\x00"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -38,11 +40,14 @@ func FuzzMarks(f *testing.F) {
 		m, err := loadMarks(d)
 		require.NoError(t, err)
 		k, _ := parseKey(key)
-		require.NoError(t, m.write(d, k, -3))
-		again, err := loadMarks(d)
-		require.NoError(t, err)
-		require.Equal(t, int64(-3), again.byKey[k].issuedAt)
-		require.Len(t, again.byKey, len(m.byKey))
+		for _, evicted := range []bool{true, false, true} {
+			require.NoError(t, m.write(d, k, mark{issuedAt: -3, evicted: evicted}))
+			again, err := loadMarks(d)
+			require.NoError(t, err)
+			require.Equal(t, int64(-3), again.byKey[k].issuedAt)
+			require.Equal(t, evicted, again.byKey[k].evicted)
+			require.Len(t, again.byKey, len(m.byKey))
+		}
 	})
 }
 

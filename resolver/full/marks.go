@@ -10,6 +10,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/natsauth/natsauth/resolver"
 )
 
 // maxMarks is how many deleted accounts are remembered: 65,536, those deleted last, as by resolver.Memory.
@@ -17,8 +19,8 @@ const maxMarks = 1 << 16
 
 const marksFile = own + "marks"
 
-// marks remember when the tokens of deleted accounts were issued. A line of the file is a key, the time in seconds since
-// 1970, and a checksum: a last line that was not written to its end is no line, and the next one is on a line of its own.
+// marks remember when the tokens of accounts were issued that were deleted or evicted. A line of the file is a key, the time in
+// seconds since 1970, a word if the account was evicted, and a checksum: a last line that was not written to its end is no line, and the next one is on a line of its own.
 type marks struct {
 	byKey map[rawKey]mark
 	lines int  // in the file
@@ -29,9 +31,30 @@ type marks struct {
 type mark struct {
 	issuedAt int64
 	serial   int
+	evicted  bool // and not deleted
 }
 
-const markLine = "%s %d"
+// mark is what the rule about rollbacks needs to know.
+func (m mark) mark() resolver.Mark {
+	if m.evicted {
+		return resolver.Mark{IssuedAt: m.issuedAt, Digest: evictedDigest}
+	}
+	return resolver.Mark{IssuedAt: m.issuedAt}
+}
+
+const (
+	markLine    = "%s %d"
+	evictedWord = " evicted"
+)
+
+// line is a line of the file, without its checksum.
+func (m mark) line(k rawKey) string {
+	text := fmt.Sprintf(markLine, k, m.issuedAt)
+	if m.evicted {
+		text += evictedWord
+	}
+	return text
+}
 
 // loadMarks reads the file, if there is one.
 func loadMarks(d disk) (marks, error) {
@@ -46,8 +69,8 @@ func loadMarks(d disk) (marks, error) {
 	m.torn = len(data) > 0 && data[len(data)-1] != '\n'
 	for line := range strings.Lines(string(data)) {
 		m.lines++
-		if k, issuedAt, ok := parseMark(strings.TrimSuffix(line, "\n")); ok {
-			m.add(k, issuedAt)
+		if k, is, ok := parseMark(strings.TrimSuffix(line, "\n")); ok {
+			m.add(k, is)
 		}
 	}
 	if m.lines > 2*maxMarks {
@@ -56,14 +79,18 @@ func loadMarks(d disk) (marks, error) {
 	return m, nil
 }
 
-func parseMark(line string) (k rawKey, issuedAt int64, ok bool) {
+func parseMark(line string) (k rawKey, m mark, ok bool) {
 	text, check := cut(line)
+	if check != checksum(text) {
+		return k, m, false
+	}
+	text, m.evicted = strings.CutSuffix(text, evictedWord)
 	var name string
-	if n, err := fmt.Sscanf(text, markLine, &name, &issuedAt); err != nil || n != 2 || check != checksum(text) {
-		return k, 0, false
+	if n, err := fmt.Sscanf(text, markLine, &name, &m.issuedAt); err != nil || n != 2 {
+		return k, m, false
 	}
 	k, ok = parseKey(name)
-	return k, issuedAt, ok
+	return k, m, ok
 }
 
 // cut separates the checksum.
@@ -79,8 +106,9 @@ func checksum(text string) string {
 	return fmt.Sprintf("%08x", crc32.Checksum([]byte(text), castagnoli))
 }
 
-func (m *marks) add(k rawKey, issuedAt int64) {
-	m.byKey[k] = mark{issuedAt, m.lines}
+func (m *marks) add(k rawKey, is mark) {
+	is.serial = m.lines
+	m.byKey[k] = is
 	if len(m.byKey) > maxMarks+maxMarks/8 {
 		for _, k := range m.inOrder()[:len(m.byKey)-maxMarks] {
 			delete(m.byKey, k)
@@ -88,19 +116,27 @@ func (m *marks) add(k rawKey, issuedAt int64) {
 	}
 }
 
-// inOrder gives the keys, those deleted first in front.
+// inOrder gives the keys, those deleted first in front, and those evicted before them: who evicts much forgets nothing that
+// was deleted.
 func (m *marks) inOrder() []rawKey {
 	return slices.SortedFunc(maps.Keys(m.byKey), func(a, b rawKey) int {
-		return cmp.Or(cmp.Compare(m.byKey[a].serial, m.byKey[b].serial), bytes.Compare(a[:], b[:]))
+		x, y := m.byKey[a], m.byKey[b]
+		if x.evicted != y.evicted {
+			if x.evicted {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(x.serial, y.serial), bytes.Compare(a[:], b[:]))
 	})
 }
 
 // write remembers a key, on the disk, too.
-func (m *marks) write(d disk, k rawKey, issuedAt int64) error {
-	if is, ok := m.byKey[k]; ok && is.issuedAt == issuedAt {
+func (m *marks) write(d disk, k rawKey, is mark) error {
+	if was, ok := m.byKey[k]; ok && was.issuedAt == is.issuedAt && was.evicted == is.evicted {
 		return nil
 	}
-	text := fmt.Sprintf(markLine, k, issuedAt)
+	text := is.line(k)
 	line := text + " " + checksum(text) + "\n"
 	if m.torn {
 		line = "\n" + line
@@ -111,7 +147,7 @@ func (m *marks) write(d disk, k rawKey, issuedAt int64) error {
 	}
 	m.torn = false
 	m.lines++
-	if m.add(k, issuedAt); m.lines > 2*maxMarks {
+	if m.add(k, is); m.lines > 2*maxMarks {
 		return m.compact(d)
 	}
 	return nil
@@ -122,8 +158,10 @@ func (m *marks) compact(d disk) error {
 	var b bytes.Buffer
 	keys := m.inOrder()
 	for i, k := range keys {
-		m.byKey[k] = mark{m.byKey[k].issuedAt, i}
-		text := fmt.Sprintf(markLine, k, m.byKey[k].issuedAt)
+		is := m.byKey[k]
+		is.serial = i
+		m.byKey[k] = is
+		text := is.line(k)
 		fmt.Fprintln(&b, text, checksum(text))
 	}
 	if err := d.replace(marksFile, b.Bytes()); err != nil {

@@ -15,7 +15,7 @@ func TestMarksAreBounded(t *testing.T) {
 	key := func(n int) rawKey { return rawKey{byte(n), byte(n >> 8), byte(n >> 16)} }
 	for n := range 2 * maxMarks {
 		m.lines++
-		m.add(key(n), int64(n))
+		m.add(key(n), mark{issuedAt: int64(n)})
 	}
 	require.GreaterOrEqual(t, len(m.byKey), maxMarks)
 	require.LessOrEqual(t, len(m.byKey), maxMarks+maxMarks/8)
@@ -29,7 +29,7 @@ func TestMarksAreBounded(t *testing.T) {
 
 	for n := range maxMarks { // those that come now are younger than all before
 		m.lines++
-		m.add(key(1<<20+n), 1)
+		m.add(key(1<<20+n), mark{issuedAt: 1})
 	}
 	for n := range maxMarks {
 		if _, ok := m.byKey[key(1<<20+n)]; !ok {
@@ -37,8 +37,8 @@ func TestMarksAreBounded(t *testing.T) {
 		}
 	}
 	m.lines = 2 * maxMarks
-	require.NoError(t, m.write(d, key(1), 7))
+	require.NoError(t, m.write(d, key(1), mark{issuedAt: 7}))
 	require.Equal(t, len(m.byKey), m.lines, "the file is written anew")
-	require.NoError(t, m.write(d, key(1), 7))
+	require.NoError(t, m.write(d, key(1), mark{issuedAt: 7}))
 	require.Equal(t, len(m.byKey), m.lines, "it is there already")
 }

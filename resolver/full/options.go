@@ -42,6 +42,11 @@ type Options struct {
 	Delete DeleteMode
 	// Limit is how many accounts there may be; one more is resolver.ErrFull. 0: as many as there are.
 	Limit int
+	// Evict has the account that was not asked for or saved for longest make room for one more, in place of
+	// resolver.ErrFull, as in nats-server's cache resolver (F109). Its file is removed, whatever Delete says.
+	// That deletes nobody: the same token and any later one may come back, and an older one is a rollback (B4). After Open
+	// the order is that of the files' times. Without a Limit it does nothing.
+	Evict bool
 	// Rescan is how often Watch looks at the whole directory; 0: once a minute.
 	Rescan time.Duration
 	// Clock tells when a token's time is over; nil: time.Now.

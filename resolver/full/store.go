@@ -35,6 +35,7 @@ type Store struct {
 	unsure   bool // the index's hash has to be made anew
 	closed   bool
 	loading  sync.Mutex // held by one Reload
+	used     recency    // of Options.Evict
 }
 
 // Open opens a directory, and makes it if there is none. It reads what it does not know by its index. The error says
@@ -88,6 +89,9 @@ func open(d disk, o Options) (*Store, error) {
 	} else {
 		s.write(found.entries)
 	}
+	if o.Evict {
+		s.used.begin(found.entries)
+	}
 	return s, nil
 }
 
@@ -101,6 +105,15 @@ func (s *Store) Resolve(ctx context.Context, account string) (string, error) {
 	if !ok {
 		return "", resolver.ErrNotFound
 	}
+	token, err := s.find(k)
+	if err == nil {
+		s.use(k)
+	}
+	return token, err
+}
+
+// find is Resolve of a key, and no use of the account.
+func (s *Store) find(k rawKey) (string, error) {
 	s.expire()
 	s.mu.RLock()
 	r, ok := s.index.get(k)
@@ -143,7 +156,8 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 		return false, err
 	}
 	s.expire()
-	if m <= resolver.Override && s.keeps(token, m) {
+	if k, ok := s.keeps(token, m); ok && m <= resolver.Override {
+		s.use(k)
 		return false, nil
 	}
 	next, err := parse(token)
@@ -159,35 +173,45 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 	if err != nil && !errors.Is(err, ErrFault) {
 		return false, err
 	}
-	if ok, err := m.Admits(s.mark(next.key, held), next.mark); err != nil || !ok {
+	switch ok, err := m.Admits(s.mark(next.key, held), next.mark); {
+	case err != nil:
 		return false, err
+	case !ok:
+		s.use(next.key)
+		return false, nil
 	}
 	if held == nil && s.options.Limit != 0 && s.index.count >= s.options.Limit {
-		return false, resolver.ErrFull
+		if err := s.makeRoom(); err != nil {
+			return false, err
+		}
 	}
-	return true, s.put(next, held)
+	if err := s.put(next, held); err != nil {
+		return false, err
+	}
+	s.use(next.key)
+	return true, nil
 }
 
-// keeps says whether the token is the one that is held, and is there. Whose it is it says itself; that it is right was
+// keeps says whether the token is the one that is held, and is there, and of which account. Whose it is it says itself; that it is right was
 // seen when it came. What is merged is offered again and again: for that the file's size is enough, and whoever asks for
 // the account sees what else has become of it.
-func (s *Store) keeps(token string, m resolver.Mode) bool {
+func (s *Store) keeps(token string, m resolver.Mode) (rawKey, bool) {
 	k, ok := subject(token)
 	if !ok {
-		return false
+		return k, false
 	}
 	s.mu.RLock()
 	r, ok := s.index.get(k)
 	s.mu.RUnlock()
 	if !ok || !r.is(sum([]byte(token))) {
-		return false
+		return k, false
 	}
 	if m == resolver.Merge {
 		info, err := s.disk.stat(s.options.file(k))
-		return err == nil && info.Size() == int64(len(token))
+		return k, err == nil && info.Size() == int64(len(token))
 	}
 	there, ok := s.quick(r)
-	return ok && there == token
+	return k, ok && there == token
 }
 
 // mark is the account's mark. One that was never seen has one that no token is older than.
@@ -196,7 +220,7 @@ func (s *Store) mark(k rawKey, held *file) resolver.Mark {
 		return held.mark
 	}
 	if m, ok := s.marks.byKey[k]; ok {
-		return resolver.Mark{IssuedAt: m.issuedAt}
+		return m.mark()
 	}
 	return resolver.Mark{IssuedAt: math.MinInt64}
 }
@@ -338,6 +362,8 @@ func (s *Store) Delete(ctx context.Context, account string) error {
 		}
 	case held != nil:
 		err = s.take(held)
+	case s.marks.byKey[k].evicted:
+		err = s.marks.write(s.disk, k, mark{issuedAt: s.marks.byKey[k].issuedAt})
 	}
 	if err != nil {
 		return outage(err)
@@ -345,14 +371,19 @@ func (s *Store) Delete(ctx context.Context, account string) error {
 	return nil
 }
 
-// take removes what is held. The mark comes first: it may be there with the token, never without.
+// take deletes what is held.
 func (s *Store) take(held *file) error {
-	if err := s.marks.write(s.disk, held.key, held.mark.IssuedAt); err != nil {
+	return s.drop(held, mark{issuedAt: held.mark.IssuedAt}, s.options.Delete == DeleteRename)
+}
+
+// drop removes what is held. The mark comes first: it may be there with the token, never without.
+func (s *Store) drop(held *file, m mark, rename bool) error {
+	if err := s.marks.write(s.disk, held.key, m); err != nil {
 		return err
 	}
 	name := s.options.file(held.key)
 	var err error
-	if s.options.Delete == DeleteRename {
+	if rename {
 		err = s.disk.rename(name, name+deleted)
 	} else {
 		err = s.disk.remove(name)

@@ -40,6 +40,7 @@ func save(t *testing.T, s resolver.Store, tokens ...string) {
 func TestStore(t *testing.T) {
 	for name, o := range map[string]full.Options{
 		"hard": {Delete: full.DeleteHard}, "rename": {Delete: full.DeleteRename}, "sharded": {Delete: full.DeleteHard, Sharded: true},
+		"evicting": {Delete: full.DeleteHard, Limit: 1000, Evict: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -40,15 +40,20 @@ func (s *Store) Tokens(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// readBatch reads the tokens of some accounts; empty: there is none.
+// readBatch reads the tokens of some accounts; empty: there is none. It is no use of them.
 func (s *Store) readBatch(ctx context.Context, keys []string) ([]string, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
 	tokens, errs := make([]string, len(keys)), make([]error, len(keys))
 	var reading sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
 		reading.Go(func() {
 			for i := w; i < len(keys); i += workers {
-				tokens[i], errs[i] = s.Resolve(ctx, keys[i])
+				if k, ok := decodeKey(keys[i]); ok {
+					tokens[i], errs[i] = s.find(k)
+				}
 			}
 		})
 	}
