@@ -28,6 +28,7 @@ type sources struct {
 	refresh  time.Duration
 	dir      *full.Store         // of full and cache, as peers
 	peers    *claimsync.Resolver // who may have an account that is not in dir
+	count    func() int          // of peers; negative: that is not known
 	judge    *judge              // of what they answer
 	closer   io.Closer           // nil: there is nothing to close
 }
@@ -56,13 +57,13 @@ func openDirectory(ctx context.Context, a *config.Accounts, relay *broker.Relay,
 		return sources{}, err
 	}
 	s := sources{store: dir, dir: dir, watch: []resolver.Watcher{dir}, closer: dir}
-	s.judge = new(judge)
-	if s.peers, err = claimsync.NewResolver(claimsync.Options{Bus: relay, Peers: peers(relay), Vouch: s.judge.vouch, Timeout: a.Timeout}); err != nil {
+	s.judge, s.count = new(judge), peers(relay)
+	if s.peers, err = claimsync.NewResolver(claimsync.Options{Bus: relay, Peers: s.count, Vouch: s.judge.vouch, Timeout: a.Timeout}); err != nil {
 		return sources{}, errors.Join(err, dir.Close())
 	}
 	s.upstream = s.peers
 	if a.Kind == config.Cache {
-		s.refresh = a.TTL
+		s.refresh, s.upstream = a.TTL, resolver.Chain(s.asked(), a.Memory)
 	}
 	for key, err := range a.Memory.Accounts(ctx) {
 		if err == nil {
@@ -73,6 +74,19 @@ func openDirectory(ctx context.Context, a *config.Accounts, relay *broker.Relay,
 		}
 	}
 	return s, nil
+}
+
+var errNobodyToAsk = fmt.Errorf("%w: nobody is there to ask", resolver.ErrUnavailable)
+
+// asked are the peers, as a cache asks them: what is not in it was evicted, perhaps, and where nobody is there to ask, nobody
+// knows.
+func (s sources) asked() resolver.Resolver {
+	return resolver.Func(func(ctx context.Context, account string) (string, error) {
+		if s.count() == 0 {
+			return "", errNobodyToAsk
+		}
+		return s.peers.Resolve(ctx, account)
+	})
 }
 
 // judge is the authorizer, once it is there: an answer that nobody trusted has signed does not end a look-up.

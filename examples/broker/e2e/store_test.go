@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth/authtest"
@@ -143,4 +144,66 @@ func TestDirectoryKeepsWhatItHas(t *testing.T) {
 	data, err := os.ReadFile(file(w.sys))
 	require.NoError(t, err)
 	require.Equal(t, w.sys.Token(), string(data))
+}
+
+// TestCacheEvicts: a cache keeps the accounts that were used last, goes on with the sessions of the others, and finds these where
+// they came from.
+func TestCacheEvicts(t *testing.T) {
+	ours(t, "a peer that is a client")
+	w := newWorld(t)
+	dir := t.TempDir()
+	s := serveIn(t, dir, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver { type: cache, dir: jwt, limit: 2 }\nresolver_preload { %s: %s }\n",
+		w.operator.Token(), w.sys.PublicKey(), w.sys.PublicKey(), w.sys.Token()))
+	held := func(accounts ...*authtest.Account) {
+		t.Helper()
+		var want []string
+		for _, a := range accounts {
+			want = append(want, a.PublicKey()+".jwt")
+		}
+		var have []string
+		files, err := filepath.Glob(filepath.Join(dir, "jwt", "*.jwt"))
+		require.NoError(t, err)
+		for _, f := range files {
+			have = append(have, filepath.Base(f))
+		}
+		require.ElementsMatch(t, want, have)
+	}
+	peer := dialNATS(t, s, of(w.sys.User("peer")))
+	third := w.operator.Account("THIRD")
+	asked := make(chan string, 100)
+	sub, err := peer.Subscribe("$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", func(m *nats.Msg) {
+		for _, a := range []*authtest.Account{w.app, w.shop, third} {
+			if strings.Contains(m.Subject, a.PublicKey()) {
+				asked <- a.PublicKey()
+				if err := m.Respond([]byte(a.Token())); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	require.NoError(t, err)
+	require.NoError(t, peer.Flush())
+
+	held(w.sys)
+	app := enter(t, s, of(w.app.User("u")))
+	held(w.sys, w.app)
+	shop := enter(t, s, of(w.shop.User("u")))
+	held(w.app, w.shop)
+	enter(t, s, of(third.User("u"))).sync()
+	held(w.shop, third)
+	app.sync()
+	shop.sync()
+	dialNATS(t, s, of(w.sys.User("admin"))).Close()
+	require.Len(t, asked, 3)
+
+	peer.Close()
+	s.restart()
+	peer = dialNATS(t, s, of(w.sys.User("peer"))) // the file has its account still
+	held(w.sys, third)
+	require.Error(t, refuseNATS(t, s, of(w.app.User("u"))), "nobody is there to ask")
+	_, err = peer.Subscribe(sub.Subject, func(m *nats.Msg) { m.Respond([]byte(w.app.Token())) })
+	require.NoError(t, err)
+	require.NoError(t, peer.Flush())
+	enter(t, s, of(w.app.User("u"))).sync()
+	held(w.sys, w.app)
 }

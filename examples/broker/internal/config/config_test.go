@@ -41,7 +41,7 @@ func TestNSC(t *testing.T) {
 		{"nats-resolver.conf", config.Accounts{Kind: config.Full, Dir: "jwt", Interval: 2 * time.Minute, Timeout: 1900 * time.Millisecond}},
 		{"nats-resolver-cache.conf", config.Accounts{
 			Kind: config.Cache, Dir: "jwt", Interval: time.Minute, Timeout: 1900 * time.Millisecond, TTL: time.Hour,
-			Directory: full.Options{Delete: full.DeleteHard, Limit: 1000},
+			Directory: full.Options{Delete: full.DeleteHard, Limit: 1000, Evict: true},
 		}},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestResolvers(t *testing.T) {
 			a.Kind, a.Directory.Delete = config.Full, full.DeleteRename
 		}),
 		"{ type: cache, dir: /d, limit: 7, allow_delete: false }": with(func(a *config.Accounts) {
-			a.Kind, a.Directory.Limit, a.Directory.Delete = config.Cache, 7, full.DeleteHard
+			a.Kind, a.Directory = config.Cache, full.Options{Limit: 7, Evict: true, Delete: full.DeleteHard}
 		}),
 	} {
 		t.Run(text, func(t *testing.T) {

@@ -173,7 +173,7 @@ func (p *parser) directoryOptions(block map[string]any, kind string) error {
 	}
 	if a.Kind == Cache {
 		a.Directory.Delete = full.DeleteHard // what is asked for comes back
-		a.Directory.Limit = cmp.Or(a.Directory.Limit, defaultCacheLimit)
+		a.Directory.Limit, a.Directory.Evict = cmp.Or(a.Directory.Limit, defaultCacheLimit), true
 	}
 	a.Interval, a.Timeout = cmp.Or(a.Interval, defaultInterval), cmp.Or(a.Timeout, defaultTimeout)
 	return nil
