@@ -102,11 +102,11 @@ func (j *judge) vouch(token string) (*claims.Account, error) {
 }
 
 // peers says how many answer when an account is looked for: the broker stands alone, and so nobody, unless a client of the
-// system account listens to such questions.
+// system account has subscribed to just such questions. Who listens to everything does not answer.
 func peers(relay *broker.Relay) func() int {
-	const question = "$SYS.REQ.ACCOUNT.A.CLAIMS.LOOKUP"
+	const questions = "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP"
 	return func() int {
-		if relay.Heard(question) {
+		if relay.Subscribed(questions) {
 			return -1 // who knows how many servers are behind it
 		}
 		return 0

@@ -207,3 +207,26 @@ func TestCacheEvicts(t *testing.T) {
 	enter(t, s, of(w.app.User("u"))).sync()
 	held(w.sys, w.app)
 }
+
+// TestB7WhoIsAPeer: who listens to all that happens in the system account leaves "not found" an answer; who listens to look-ups
+// and does not answer is an outage.
+func TestB7WhoIsAPeer(t *testing.T) {
+	ours(t, "its log")
+	for _, tt := range []struct{ subject, want string }{
+		{"$SYS.>", "account_not_found"}, {">", "account_not_found"}, {"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", "account_unavailable"},
+	} {
+		t.Run(tt.subject, func(t *testing.T) {
+			w := newWorld(t)
+			dir := t.TempDir()
+			s := serveIn(t, dir, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver { type: full, dir: jwt, timeout: 50ms }\nresolver_preload { %s: %s }\n",
+				w.operator.Token(), w.sys.PublicKey(), w.sys.PublicKey(), w.sys.Token()))
+			watching := dialNATS(t, s, of(w.sys.User("watching")))
+			_, err := watching.SubscribeSync(tt.subject)
+			require.NoError(t, err)
+			require.NoError(t, watching.Flush())
+			require.Error(t, refuseNATS(t, s, of(w.app.User("u"))))
+			waitFor(t, "the refusal in the log", func() bool { return strings.Contains(s.log.String(), "connection refused") })
+			require.Contains(t, s.log.String(), "error.reason="+tt.want)
+		})
+	}
+}

@@ -14,10 +14,16 @@ import (
 // what is published in it. What the account may do is the authorizer's to know.
 type account struct {
 	key   string
-	table *route.Table[*tap]
+	table *route.Table[receiver]
 
-	users int            // guarded by accounts.mu; connections, and taps of other accounts
+	users int            // guarded by accounts.mu; connections, taps of other accounts, and listeners
 	conns map[*conn]bool // guarded by accounts.mu
+}
+
+// receiver listens to what is published in an account: a tap, or a listener of the program's own.
+type receiver interface {
+	// receive says whether the message was taken. Met are the subscriptions that it has come to.
+	receive(from *conn, m *message, met *arrivals) bool
 }
 
 // accounts are the accounts that somebody is in or listens to.
@@ -39,7 +45,7 @@ func (l *accounts) hold(key string) *account {
 func (l *accounts) held(key string) *account {
 	a, ok := l.all[key]
 	if !ok {
-		a = &account{key: key, table: route.NewTable[*tap](), conns: make(map[*conn]bool)}
+		a = &account{key: key, table: route.NewTable[receiver](), conns: make(map[*conn]bool)}
 		l.all[key] = a
 	}
 	a.users++
@@ -128,14 +134,23 @@ func (r *Relay) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() 
 	return nil, errNoServer
 }
 
-// Heard says whether a client listens to a subject in the system account.
-func (r *Relay) Heard(subject string) bool {
+// Subscribed says whether a client of the system account has subscribed to this very subject, wildcards included: one that
+// listens to more than that may do so for other reasons.
+func (r *Relay) Subscribed(subject string) bool {
 	s := r.to()
 	if s == nil {
 		return false
 	}
 	a := s.accounts.find(s.options.SystemAccount)
-	return a != nil && !a.table.Match(subject).Empty()
+	if a == nil {
+		return false
+	}
+	for e := range a.table.Match(subject).All() { // a wildcard in it is a token that wildcards match
+		if t, ok := e.Of.(*tap); ok && !t.imported && e.Subject == subject {
+			return true
+		}
+	}
+	return false
 }
 
 // Account takes one event.

@@ -214,7 +214,7 @@ func (s *Server) toSystem(subject string, body any) {
 // toAccount publishes into an account that somebody is in, or listens to. Nobody else
 // could hear it.
 func (s *Server) toAccount(key, subject string, body any) {
-	if a := s.accounts.find(key); a != nil {
+	if a := s.accounts.find(key); a != nil && !a.table.Match(subject).Empty() {
 		s.say(where{account: a}, subject, body)
 	}
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // bus is the system account as seen from inside the program: what is served there listens and
-// publishes by it (F114 to F118). It is a [resolver.Bus], and a sink.
+// publishes by it (F114 to F118). It is a [resolver.Bus]. Its listeners are in the account's table as the subscriptions of
+// clients are, so that of a queue group one member gets the message, whoever that is.
 type bus struct {
 	server *Server
-	table  *route.Table[*listener]
 
 	mu        sync.Mutex
 	listeners map[*listener]bool // guarded by mu
@@ -29,7 +29,8 @@ const maxHeard = 1024
 
 // listener is one subscription.
 type listener struct {
-	entry *route.Entry[*listener]
+	at    *account
+	entry *route.Entry[receiver]
 	fn    func(resolver.Msg)
 	heard chan resolver.Msg
 	done  chan struct{}
@@ -39,7 +40,7 @@ type listener struct {
 }
 
 func newBus(s *Server) *bus {
-	return &bus{server: s, table: route.NewTable[*listener](), listeners: make(map[*listener]bool)}
+	return &bus{server: s, listeners: make(map[*listener]bool)}
 }
 
 // Bus is the system account, for what the program itself serves there. Without a system account nothing
@@ -60,23 +61,22 @@ func (b *bus) Publish(ctx context.Context, m resolver.Msg) error {
 	}
 	view, _ := o.Authorizer.InForce(o.SystemAccount)
 	in := where{b.server.accounts.find(o.SystemAccount), view}
-	out := &message{subject: m.Subject, reply: m.Reply, head: wire.Block(m.Header), body: m.Data}
-	if b.server.publish(nil, in, out); !in.of(o.SystemAccount) {
-		b.deliver(out) // nobody is in it, and nothing of it in force: the program itself hears
-	}
+	b.server.publish(nil, in, &message{subject: m.Subject, reply: m.Reply, head: wire.Block(m.Header), body: m.Data})
 	return nil
 }
 
 // Subscribe listens in the system account.
 func (b *bus) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() error, error) {
 	l := &listener{fn: fn, heard: make(chan resolver.Msg, maxHeard), done: make(chan struct{})}
-	l.entry = &route.Entry[*listener]{Subject: subject, Queue: queue, Of: l}
+	l.entry = &route.Entry[receiver]{Subject: subject, Queue: queue, Of: l}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return nil, ErrClosed
 	}
-	if err := b.table.Insert(l.entry); err != nil {
+	l.at = b.server.accounts.hold(b.server.options.SystemAccount)
+	if err := l.at.table.Insert(l.entry); err != nil {
+		b.server.accounts.release(l.at)
 		return nil, err
 	}
 	b.listeners[l] = true
@@ -91,7 +91,8 @@ func (b *bus) stop(l *listener) {
 		return
 	}
 	delete(b.listeners, l)
-	b.table.Remove(l.entry)
+	l.at.table.Remove(l.entry)
+	b.server.accounts.release(l.at)
 	l.mu.Lock()
 	l.gone = true
 	l.mu.Unlock()
@@ -113,25 +114,14 @@ func (b *bus) close() {
 	b.running.Wait()
 }
 
-// take has whoever listens hear a message that is published in the system account.
-func (b *bus) take(_ *conn, in where, m *message) bool {
-	return in.of(b.server.options.SystemAccount) && b.table.Len() > 0 && b.deliver(m)
-}
-
-func (b *bus) deliver(m *message) bool {
-	return b.table.Match(m.subject).Deliver(func(e *route.Entry[*listener]) bool {
-		heard := resolver.Msg{Subject: m.subject, Reply: m.reply, Data: slices.Clone(m.body)}
-		if len(m.head) > 0 {
-			heard.Header = wire.Headers(m.head)
-		}
-		return e.Of.hear(heard)
-	})
-}
-
-// hear puts a message in the queue, if there is room.
-func (l *listener) hear(m resolver.Msg) bool {
+// receive puts a message in the queue, if there is room.
+func (l *listener) receive(_ *conn, m *message, _ *arrivals) bool {
+	heard := resolver.Msg{Subject: m.subject, Reply: m.reply, Data: slices.Clone(m.body)}
+	if len(m.head) > 0 {
+		heard.Header = wire.Headers(m.head)
+	}
 	select {
-	case l.heard <- m:
+	case l.heard <- heard:
 		return true
 	default:
 		return false

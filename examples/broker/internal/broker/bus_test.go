@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -67,22 +68,88 @@ func TestRelayIsABus(t *testing.T) {
 	require.Error(t, relay.Publish(t.Context(), resolver.Msg{Subject: "x"}))
 	_, err := relay.Subscribe("x", "", nil)
 	require.Error(t, err)
-	require.False(t, relay.Heard("x"))
-	w := newWorld(t, func(o *broker.Options) { o.Relay = relay })
+	newWorld(t, func(o *broker.Options) { o.Relay = relay })
 	heard := make(chan resolver.Msg, 1)
 	stop, err := relay.Subscribe("x", "", func(m resolver.Msg) { heard <- m })
 	require.NoError(t, err)
 	require.NoError(t, relay.Publish(t.Context(), resolver.Msg{Subject: "x"}))
 	require.Equal(t, "x", (<-heard).Subject)
 	require.NoError(t, stop())
-	require.False(t, relay.Heard("x"))
+}
+
+// TestSubscribed: only a client of the system account, and to that very subject.
+func TestSubscribed(t *testing.T) {
+	const subject = "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP"
+	relay := new(broker.Relay)
+	require.False(t, relay.Subscribed(subject))
+	w := newWorld(t, func(o *broker.Options) { o.Relay = relay })
+	require.False(t, relay.Subscribed(subject))
+	_, err := relay.Subscribe(subject, "", func(resolver.Msg) {})
+	require.NoError(t, err)
+	require.False(t, relay.Subscribed(subject), "the program itself")
 	admin, alice := enter(t, w.addr, w.admin), enter(t, w.addr, w.alice)
-	alice.send("SUB x 1\r\n")
+	alice.send("SUB " + subject + " 1\r\n")
 	alice.sync()
-	require.False(t, relay.Heard("x"), "in another account")
-	admin.send("SUB x 1\r\n")
-	admin.sync()
-	require.True(t, relay.Heard("x"))
+	for i, other := range []string{">", "$SYS.>", "$SYS.REQ.ACCOUNT.*.CLAIMS.*", "$SYS.REQ.ACCOUNT.*.*.LOOKUP", "$SYS.REQ.ACCOUNT.A.CLAIMS.LOOKUP", "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP.x"} {
+		admin.send(fmt.Sprintf("SUB %s other%d\r\n", other, i))
+		admin.sync()
+		require.False(t, relay.Subscribed(subject), other)
+	}
+	for _, line := range []string{"SUB " + subject + " 1", "SUB " + subject + " group 1"} {
+		admin.send(line + "\r\n")
+		admin.sync()
+		require.True(t, relay.Subscribed(subject), line)
+		admin.send("UNSUB 1\r\n")
+		admin.sync()
+		require.False(t, relay.Subscribed(subject), line)
+	}
+}
+
+// TestBusSharesGroups: of a queue group one member gets the message, be it a client or the program itself; where one cannot
+// take it the other does.
+func TestBusSharesGroups(t *testing.T) {
+	const messages = 200
+	w := newWorld(t, nil)
+	heard := make(chan struct{}, messages)
+	stop, err := w.server.Bus().Subscribe("q", "g", func(resolver.Msg) { heard <- struct{}{} })
+	require.NoError(t, err)
+	member, sender := enter(t, w.addr, w.admin), enter(t, w.addr, w.admin)
+	send := func() (theirs int) {
+		sender.send(strings.Repeat("PUB q 0\r\n\r\n", messages))
+		sender.sync()
+		return strings.Count(strings.Join(member.sync(), "\n"), "MSG q 1 0")
+	}
+	require.Zero(t, send())
+	for range messages {
+		<-heard
+	}
+	member.send("SUB q g 1\r\n")
+	member.sync()
+	theirs := send()
+	require.NotZero(t, theirs)
+	require.Less(t, theirs, messages)
+	for range messages - theirs {
+		<-heard
+	}
+	require.NoError(t, stop())
+	require.Equal(t, messages, send())
+	require.Empty(t, heard, "nobody has heard twice")
+}
+
+// TestBusIsHeardWithoutClients: the program hears itself where nobody else is in the account.
+func TestBusIsHeardWithoutClients(t *testing.T) {
+	w := newWorld(t, nil)
+	bus := w.server.Bus()
+	require.Equal(t, broker.NotHeld, w.server.Listeners(w.admin.Account().PublicKey()))
+	heard := make(chan resolver.Msg, 1)
+	stop, err := bus.Subscribe("x", "", func(m resolver.Msg) { heard <- m })
+	require.NoError(t, err)
+	require.NoError(t, bus.Publish(t.Context(), resolver.Msg{Subject: "x", Data: []byte("y")}))
+	require.Equal(t, "y", string((<-heard).Data))
+	_, err = bus.Subscribe("a..b", "", nil)
+	require.Error(t, err)
+	require.NoError(t, stop())
+	require.Equal(t, broker.NotHeld, w.server.Listeners(w.admin.Account().PublicKey()), "nothing is left of it")
 }
 
 // TestBusWithoutSystemAccount says that nobody hears.

@@ -6,8 +6,8 @@ import (
 	"github.com/natsauth/natsauth/examples/broker/internal/wire"
 )
 
-// local delivers to those who listen in the account: its own subscriptions, and those of
-// accounts that import a stream of it.
+// local delivers to those who listen in the account: its own subscriptions, those of
+// accounts that import a stream of it, and the program itself.
 type local struct{}
 
 func (local) take(from *conn, in where, m *message) bool {
@@ -15,9 +15,8 @@ func (local) take(from *conn, in where, m *message) bool {
 		return false
 	}
 	var met arrivals
-	return in.account.table.Match(m.subject).Deliver(func(e *route.Entry[*tap]) bool {
-		subject, ok := e.Of.local(m)
-		return ok && met.once(e.Of, subject, func() bool { return e.Of.sub.conn.deliver(from, e.Of.sub, subject, m) })
+	return in.account.table.Match(m.subject).Deliver(func(e *route.Entry[receiver]) bool {
+		return e.Of.receive(from, m, &met)
 	})
 }
 

@@ -111,9 +111,9 @@ func longer(subject, prefix string) bool {
 // the subscription that waits for the answer.
 func (c *conn) nobody(a *account, m *message) {
 	for _, e := range a.table.Match(m.reply).Plain {
-		if e.Of.sub.conn == c {
+		if t, ok := e.Of.(*tap); ok && t.sub.conn == c {
 			head := "NATS/1.0 503\r\nNats-Subject: " + m.subject + "\r\n\r\n"
-			line := wire.AppendHMsg(nil, m.reply, e.Of.sub.sid, "", len(head), len(head))
+			line := wire.AppendHMsg(nil, m.reply, t.sub.sid, "", len(head), len(head))
 			c.out.send(line, []byte(head), []byte("\r\n"))
 			return
 		}
@@ -135,11 +135,6 @@ func literal(subject string) bool {
 type where struct {
 	account *account      // nil: nobody is in it or listens to it
 	view    *auth.Account // what is in force of it; nil: nothing
-}
-
-// of says whether it is an account's.
-func (w where) of(key string) bool {
-	return key != "" && (w.view != nil && w.view.Key() == key || w.account != nil && w.account.key == key)
 }
 
 // at is the place that an account's view is of.

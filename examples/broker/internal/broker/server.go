@@ -71,7 +71,7 @@ func New(o Options) (*Server, error) {
 		conns: make(map[*conn]bool), halfOpen: list.New(), replies: auth.NewReplies(o.Authorizer, 0),
 	}
 	s.bus = newBus(s)
-	s.sinks = []sink{local{}, services{s}, answers{s}, userInfo{s}, remoteCounts{s}, s.bus}
+	s.sinks = []sink{local{}, services{s}, answers{s}, userInfo{s}, remoteCounts{s}}
 	o.Relay.connect(s)
 	return s, nil
 }

@@ -17,14 +17,14 @@ import (
 type tap struct {
 	sub      *subscription
 	at       *account
-	entry    *route.Entry[*tap]
+	entry    *route.Entry[receiver]
 	imported bool                             // a stream of another account
 	route    atomic.Pointer[auth.StreamRoute] // its route, as of now
 }
 
 // open puts a tap into its account's table, where it may be found at once.
 func (t *tap) open(subject string) error {
-	t.entry = &route.Entry[*tap]{Subject: subject, Queue: t.sub.queue, Of: t}
+	t.entry = &route.Entry[receiver]{Subject: subject, Queue: t.sub.queue, Of: t}
 	return t.at.table.Insert(t.entry)
 }
 
@@ -107,6 +107,12 @@ func (c *conn) reroute() {
 		}
 		c.mu.Unlock()
 	}
+}
+
+// receive delivers to the tap's subscription.
+func (t *tap) receive(from *conn, m *message, met *arrivals) bool {
+	subject, ok := t.local(m)
+	return ok && met.once(t, subject, func() bool { return t.sub.conn.deliver(from, t.sub, subject, m) })
 }
 
 // local gives the subject under which a tap's message arrives, and false if it does not, or

@@ -4,6 +4,7 @@ package route
 
 import (
 	"errors"
+	"iter"
 	"math/rand/v2"
 	"strings"
 
@@ -78,6 +79,24 @@ func (r *Result[T]) add(e *Entry[T]) {
 
 // Empty says whether there is nobody.
 func (r Result[T]) Empty() bool { return len(r.Plain) == 0 && len(r.groups) == 0 }
+
+// All gives every entry, in no order.
+func (r Result[T]) All() iter.Seq[*Entry[T]] {
+	return func(yield func(*Entry[T]) bool) {
+		for _, e := range r.Plain {
+			if !yield(e) {
+				return
+			}
+		}
+		for _, members := range r.groups {
+			for _, e := range members {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Deliver hands the message to every plain entry and to one member of each queue
 // group, and says whether anybody took it. A group begins with a member at random

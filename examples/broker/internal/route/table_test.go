@@ -56,6 +56,29 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestAll: whoever gets a message is there, every member of a group too; who asks may stop.
+func TestAll(t *testing.T) {
+	all := table(t,
+		route.Entry[string]{Subject: "a.b", Of: "one"}, route.Entry[string]{Subject: "a.*", Of: "two"},
+		route.Entry[string]{Subject: "a.>", Queue: "g", Of: "three"}, route.Entry[string]{Subject: ">", Queue: "g", Of: "four"},
+		route.Entry[string]{Subject: "b", Of: "five"},
+	)
+	var got []string
+	for e := range all.Match("a.b").All() {
+		got = append(got, e.Of)
+	}
+	require.ElementsMatch(t, []string{"one", "two", "three", "four"}, got)
+	for stop := range len(got) {
+		n := 0
+		for range all.Match("a.b").All() {
+			if n++; n > stop {
+				break
+			}
+		}
+		require.Equal(t, stop+1, n)
+	}
+}
+
 // TestInsert: what is no subject is refused, and leaves nothing behind.
 func TestInsert(t *testing.T) {
 	for subject, want := range map[string]error{
