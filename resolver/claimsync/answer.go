@@ -56,8 +56,13 @@ type deleted struct {
 	Error   string     `json:"error,omitempty"`
 }
 
-// brief is the data or the failure without its lists.
+// brief is the data or the failure without its lists. A list of accounts that is too large is an error: part of it would be
+// taken for all there are.
 func (a answer) brief() answer {
+	if keys, ok := a.Data.([]string); ok {
+		message := fmt.Sprintf("list accounts failed - %v: %d accounts", errLargeList, len(keys))
+		return answer{Server: a.Server, Error: &failure{Code: codeError, Description: message}}
+	}
 	if s, ok := a.Data.(status); ok {
 		s.Accounts = nil
 		if s.Report != nil {
@@ -81,21 +86,23 @@ func (s *Service) fail(ctx context.Context, reply string, f failure, message str
 	s.answer(ctx, reply, answer{Error: &f})
 }
 
-// answer sends an answer, if anybody waits for one.
-func (s *Service) answer(ctx context.Context, reply string, a answer) {
+// answer sends an answer, if anybody waits for one, and says whether all of it was sent.
+func (s *Service) answer(ctx context.Context, reply string, a answer) bool {
 	if reply == "" {
-		return
+		return false
 	}
 	a.Server = server{s.config.Server, s.seq.Add(1), s.config.Clock().UTC()}
 	text, err := json.Marshal(a)
-	if err == nil && len(text) > s.config.Bounds.MessageBytes {
+	whole := len(text) <= s.config.Bounds.MessageBytes
+	if err == nil && !whole {
+		s.config.Logger.Warn("claims protocol: an answer is too large", "bytes", len(text), "most", s.config.Bounds.MessageBytes)
 		text, err = json.Marshal(a.brief())
 	}
 	if err != nil {
 		s.unanswered(err)
-		return
+		return false
 	}
-	s.send(ctx, reply, text)
+	return s.send(ctx, reply, text) && whole
 }
 
 // send publishes an answer. It reports whether the Bus took it.

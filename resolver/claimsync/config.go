@@ -67,7 +67,7 @@ type Config struct {
 	MaxSkew time.Duration
 	// Clock tells the time; nil: time.Now.
 	Clock func() time.Time
-	// Logger is told of exchanges in which something was refused (warning), and of answers and exchanges that failed
+	// Logger is told of exchanges in which something was refused and of answers that would be too large (warning), and of answers and exchanges that failed
 	// (debug); nil: nobody.
 	Logger *slog.Logger
 	Bounds Bounds
@@ -77,7 +77,7 @@ type Config struct {
 // negative one is refused by [New].
 type Bounds struct {
 	// MessageBytes is the largest message that is read; default 1 MiB, as much as the largest token, and 64 bytes for its
-	// key. An answer that would be larger leaves out its lists.
+	// key. An answer that would be larger leaves out its lists, and in place of all accounts is an error.
 	MessageBytes int
 	// Requests is how many requests wait to write (UPDATE and DELETE, which are done in the order in which they came), and
 	// how many to read (LOOKUP), and of those that have no room how many wait to be told so; default 1,024.

@@ -32,7 +32,7 @@ func (s *Service) lookup(ctx context.Context, m resolver.Msg, account string) {
 	}
 }
 
-// list answers with the keys of all accounts (F117).
+// list answers with the keys of all accounts, or with an error where they have no room in one answer (F117).
 func (s *Service) list(ctx context.Context, m resolver.Msg, _ string) {
 	if m.Reply == "" {
 		return
@@ -47,8 +47,9 @@ func (s *Service) list(ctx context.Context, m resolver.Msg, _ string) {
 		}
 		keys = append(keys, t.account)
 	}
-	s.tally.add(func(c *Stats) { c.Listed++ })
-	s.answer(ctx, m.Reply, answer{Data: keys})
+	if s.answer(ctx, m.Reply, answer{Data: keys}) {
+		s.tally.add(func(c *Stats) { c.Listed++ })
+	}
 }
 
 // pack sends all tokens, a message each, and an empty one at the end; only that to whoever has the same hash. What the

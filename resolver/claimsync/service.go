@@ -30,8 +30,9 @@ const (
 var ErrBusy = errors.New("claimsync: busy")
 
 var (
-	errClosed   = errors.New("claimsync: the service is not running")
-	errTooLarge = errors.New("the request is too large")
+	errClosed    = errors.New("claimsync: the service is not running")
+	errTooLarge  = errors.New("the request is too large")
+	errLargeList = errors.New("the answer would be too large")
 
 	errUpdatesOnly = errors.New("claimsync: with Config.UpdatesOnly nothing is exchanged")
 )

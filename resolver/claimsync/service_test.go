@@ -258,6 +258,32 @@ func TestLargeAnswers(t *testing.T) {
 	})
 }
 
+// TestF117LargeList: a list that is too large is an error that says so, and not part of it.
+func TestF117LargeList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRealm(t)
+		list := func(bound int) (*node, string) {
+			n := r.node(t, new(resolvertest.Bus), func(s setup) { s.claim.Bounds.MessageBytes = bound })
+			n.hold(r.a, r.b, r.c)
+			return n, n.ask(lists, "")[0]
+		}
+		_, all := list(0)
+		for _, bound := range []int{len(all), len(all) + 1} {
+			n, text := list(bound)
+			require.Equal(t, all, text)
+			require.NotContains(t, n.log.String(), "too large")
+			require.EqualValues(t, 1, n.Stats().Listed)
+		}
+		n, text := list(len(all) - 1)
+		require.Less(t, len(text), len(all))
+		require.NotContains(t, text, r.a.PublicKey())
+		require.Equal(t, "list accounts failed - the answer would be too large: 4 accounts", read(t, text).description(t))
+		require.Contains(t, n.log.String(), "level=WARN")
+		require.Contains(t, n.log.String(), "too large")
+		require.Zero(t, n.Stats().Listed+n.Stats().Unanswered)
+	})
+}
+
 // TestRequestTime: what takes too long gives up, and the next has its turn.
 func TestRequestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
