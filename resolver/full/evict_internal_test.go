@@ -115,7 +115,8 @@ func TestEvictedMarksMakeRoom(t *testing.T) {
 		m.lines++
 		m.add(key('d', n), mark{issuedAt: 1})
 	}
-	for n := range 2 * maxMarks {
+	const evicted = maxMarks + maxMarks/4
+	for n := range evicted {
 		m.lines++
 		m.add(key('e', n), mark{issuedAt: 1, evicted: true})
 	}
@@ -125,7 +126,7 @@ func TestEvictedMarksMakeRoom(t *testing.T) {
 			t.Fatalf("%d is forgotten", n)
 		}
 	}
-	require.Contains(t, m.byKey, key('e', 2*maxMarks-1))
+	require.Contains(t, m.byKey, key('e', evicted-1))
 	require.NotContains(t, m.byKey, key('e', 0))
 
 	d, err := openDirectory(t.TempDir())
@@ -133,10 +134,10 @@ func TestEvictedMarksMakeRoom(t *testing.T) {
 	defer d.close()
 	require.NoError(t, m.compact(d))
 	for k, is := range m.byKey {
-		text, evicted := is.line(k), is.evicted
+		text := is.line(k)
 		_, again, ok := parseMark(text + " " + checksum(text))
 		require.False(t, ok, "a key that is none") // these have no checksum of their own
-		require.Equal(t, evicted, again.evicted)
+		require.Equal(t, is.evicted, again.evicted)
 		break
 	}
 }

@@ -218,6 +218,10 @@ func TestEvictToALowerLimit(t *testing.T) {
 
 // TestEvictAgreesWithAList: whatever is done, a store holds what a list of the accounts used last does.
 func TestEvictAgreesWithAList(t *testing.T) {
+	var keys, tokens [7]string
+	for n := range keys {
+		keys[n], tokens[n] = resolvertest.Account(t, n), token(t, n)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		limit := rapid.IntRange(1, 4).Draw(rt, "limit")
 		dir, err := os.MkdirTemp("", "natsauth")
@@ -233,25 +237,25 @@ func TestEvictAgreesWithAList(t *testing.T) {
 			held := slices.Contains(used, n)
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0:
-				_, err := s.Resolve(t.Context(), resolvertest.Account(t, n))
+				_, err := s.Resolve(t.Context(), keys[n])
 				require.Equal(rt, held, err == nil)
 				if held {
 					use(n)
 				}
 			case 1:
-				require.NoError(rt, s.Delete(t.Context(), resolvertest.Account(t, n)))
+				require.NoError(rt, s.Delete(t.Context(), keys[n]))
 				used = slices.DeleteFunc(used, func(m int) bool { return m == n })
 			default:
-				_, err := s.Save(t.Context(), token(t, n), resolver.Push)
+				_, err := s.Save(t.Context(), tokens[n], resolver.Push)
 				require.NoError(rt, err)
 				use(n)
 				used = used[max(0, len(used)-limit):]
 			}
-			keys := []string{}
+			want := []string{}
 			for _, n := range used {
-				keys = append(keys, resolvertest.Account(t, n))
+				want = append(want, keys[n])
 			}
-			require.ElementsMatch(rt, keys, resolvertest.Accounts(t, s))
+			require.ElementsMatch(rt, want, resolvertest.Accounts(t, s))
 		}
 	})
 }
