@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +44,22 @@ func TestAccountServer(t *testing.T) {
 	server := httptest.NewServer(accountServer(t, w.sys, w.app))
 	defer server.Close()
 	s := serve(t, fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: URL(%s)\n", w.operator.Token(), w.sys.PublicKey(), server.URL+accountsPath))
+	enter(t, s, of(w.app.User("u"))).sync()
+	stranger := dial(t, s)
+	stranger.connect(of(w.shop.User("u")))
+	stranger.wantRefused("Authorization Violation")
+}
+
+// TestF007OperatorsServer: without a resolver in the file, the one that the operator's token names.
+func TestF007OperatorsServer(t *testing.T) {
+	w := newWorld(t)
+	server := httptest.NewServer(accountServer(t, w.sys, w.app))
+	defer server.Close()
+	operator := authtest.NewOperator(t, authtest.Edit(func(c *jwt.OperatorClaims) {
+		c.AccountServerURL, c.SystemAccount = server.URL+strings.TrimSuffix(accountsPath, "/accounts"), w.sys.PublicKey()
+	}))
+	require.Equal(t, w.operator.PublicKey(), operator.PublicKey())
+	s := serve(t, fmt.Sprintf("operator: %s\n", operator.Token()))
 	enter(t, s, of(w.app.User("u"))).sync()
 	stranger := dial(t, s)
 	stranger.connect(of(w.shop.User("u")))

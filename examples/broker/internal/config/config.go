@@ -113,20 +113,34 @@ func (p *parser) finish() error {
 	if len(p.Trust.Operators) == 0 && len(p.Trust.Keys) == 0 {
 		return fmt.Errorf("config: %s: nobody is trusted: operator or trusted_keys is needed", p.file)
 	}
-	p.systemAccount()
+	if err := p.operatorSays(); err != nil {
+		return err
+	}
 	if !p.resolver && len(p.Trust.Operators) > 0 {
-		return fmt.Errorf("config: %s: resolver is needed; broker: an operator's account_server_url is not supported", p.file)
+		return fmt.Errorf("config: %s: resolver is needed, or an operator alone whose token names an account server", p.file)
 	}
 	return p.accounts()
 }
 
-// systemAccount takes the one that a single operator names, where the file names
-// none (F011).
-func (p *parser) systemAccount() {
-	if p.Trust.SystemAccount != "" || len(p.Trust.Operators) != 1 {
-		return
+// operatorSays takes what the token of a single operator says and the file does not: the system account (F011), and the
+// account server, under the path that tools push to (F007).
+func (p *parser) operatorSays() error {
+	if len(p.Trust.Operators) != 1 {
+		return nil
 	}
-	if o, err := claims.ParseOperator(claims.Undecorate(p.Trust.Operators[0])); err == nil {
+	o, err := claims.ParseOperator(claims.Undecorate(p.Trust.Operators[0]))
+	if err != nil {
+		return nil // who trusts it says what is wrong with it
+	}
+	if p.Trust.SystemAccount == "" {
 		p.Trust.SystemAccount = o.SystemAccount
 	}
+	if p.resolver || o.AccountServerURL == "" {
+		return nil
+	}
+	p.resolver = true
+	if err := p.accountServer(strings.TrimSuffix(o.AccountServerURL, "/") + "/accounts"); err != nil {
+		return fmt.Errorf("config: %s: operator: account_server_url: %w", p.file, err)
+	}
+	return nil
 }

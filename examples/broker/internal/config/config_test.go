@@ -101,6 +101,37 @@ func TestResolvers(t *testing.T) {
 	}
 }
 
+// TestF007OperatorsServer: an operator alone may say where its accounts are, and the file has the last word.
+func TestF007OperatorsServer(t *testing.T) {
+	at := func(name, server string) string {
+		return authtest.NewOperator(t, authtest.Name(name), authtest.From(name),
+			authtest.Edit(func(c *jwt.OperatorClaims) { c.AccountServerURL = server })).Token()
+	}
+	for _, tt := range []struct{ name, text, url, wrong string }{
+		{"as it is pushed to", "operator: " + at("O", "http://x/jwt/v1"), "http://x/jwt/v1/accounts", ""},
+		{"with a slash", "operator: " + at("O", "https://x/jwt/v1/"), "https://x/jwt/v1/accounts", ""},
+		{"the file says another", "operator: " + at("O", "http://x") + "\nresolver: URL(http://y)", "http://y", ""},
+		{"the file says another before", "resolver: URL(http://y)\noperator: " + at("O", "http://x"), "http://y", ""},
+		{"the file says memory", "operator: " + at("O", "http://x") + "\nresolver: MEMORY", "", ""},
+		{"one of two", "operator: [" + at("O", "http://x") + ", " + at("P", "http://x") + "]", "", "resolver is needed"},
+		{"it says none", "operator: " + at("O", ""), "", "resolver is needed"},
+		{"it pushes over NATS", "operator: " + at("O", "nats://x"), "", "account_server_url: url: base is neither http nor https"},
+		{"a preload beside it", "operator: " + at("O", "http://x") + "\nresolver_preload { " + authtest.NewOperator(t).Account("A").PublicKey() + ": " +
+			authtest.NewOperator(t).Account("A").Token() + " }", "", "an account server is only read"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := parse(t, tt.text)
+			if tt.wrong != "" {
+				require.ErrorContains(t, err, tt.wrong)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.url, c.Accounts.URL)
+			require.Equal(t, tt.url != "", c.Accounts.Kind == config.URL)
+		})
+	}
+}
+
 // TestKeys: each key that is heeded, and what it changes.
 func TestKeys(t *testing.T) {
 	o := authtest.NewOperator(t)

@@ -75,13 +75,16 @@ func resolvers(p *parser, v value) error {
 		return nil
 	}
 	if m := urlResolver.FindStringSubmatch(s); m != nil {
-		p.Accounts.Kind, p.Accounts.URL = URL, m[1]
-		if _, err := url.New(m[1], url.Options{}); err != nil {
-			return err
-		}
-		return nil
+		return p.accountServer(m[1])
 	}
 	return fmt.Errorf("%q is not MEMORY, URL(...), nor a block with type full or cache", s)
+}
+
+// accountServer takes an account server's address.
+func (p *parser) accountServer(base string) error {
+	p.Accounts.Kind, p.Accounts.URL = URL, base
+	_, err := url.New(base, url.Options{})
+	return err
 }
 
 // directoryKeys are what a resolver's block may hold beside type and dir: whether full
