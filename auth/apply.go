@@ -205,7 +205,7 @@ func (a *Authorizer) erase(ctx context.Context, key string) *Error {
 	was := a.former(ctx, key)
 	if a.config.Store != nil {
 		err := a.config.Store.Delete(ctx, key)
-		if err != nil && !errors.Is(err, resolver.ErrNotFound) {
+		if err != nil && !resolver.IsNotFound(err) {
 			return &Error{Reason: AccountUnavailable, Err: err}
 		}
 	}

@@ -27,7 +27,8 @@ type Config struct {
 	Mirror bool
 
 	// Watch are sources of hints: what one says of an account leads to a look-up.
-	// They are followed until the Authorizer is closed.
+	// They are followed until the Authorizer is closed. Those of the Store and the
+	// Resolver are not taken by themselves: name them here.
 	Watch []resolver.Watcher
 	// Refresh is after how long an account in force is looked up again: between a
 	// half and the whole of it. So revocations arrive through a resolver that only

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"time"
 
@@ -102,11 +103,16 @@ func (a *Authorizer) confirmed(ctx context.Context, key string, got answer) {
 }
 
 // watch follows one watcher until the Authorizer is closed. A watcher that gives up is
-// asked again, later each time that it gives up soon.
+// asked again, later each time that it gives up soon; one that never tells anything is not.
 func (a *Authorizer) watch(ctx context.Context, w resolver.Watcher) {
 	for wait := retry; ctx.Err() == nil; wait = min(2*wait, maxWait) {
 		began := a.config.Clock()
-		if err := w.Watch(ctx, a.hint); err != nil && ctx.Err() == nil {
+		err := w.Watch(ctx, a.hint)
+		if errors.Is(err, errors.ErrUnsupported) {
+			a.config.Logger.Warn("a watcher of accounts tells of no changes", "cause", err)
+			return
+		}
+		if err != nil && ctx.Err() == nil {
 			a.config.Logger.Warn("a watcher of accounts has given up", "cause", err, "again_in", wait)
 		}
 		if a.config.Clock().Sub(began) > maxWait {

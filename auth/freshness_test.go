@@ -604,6 +604,22 @@ func TestWatchGivesUp(t *testing.T) {
 	}
 }
 
+// TestWatchOfNothing: a watcher that says it will never tell anything is logged, and not asked again.
+func TestWatchOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lockedBuffer
+		h := newHints()
+		w, _ := freshWorld(t, noAccount, h.use, func(c *auth.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		h.gives <- fmt.Errorf("a cache of a file: %w", errors.ErrUnsupported)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Len(t, h.starts, 1)
+		require.Equal(t, 1, bytes.Count(log.bytes(), []byte("tells of no changes")))
+		require.NotContains(t, string(log.bytes()), "again_in")
+		w.connect(t, noUser).Close()
+	})
+}
+
 // lockedBuffer is a log that several goroutines write.
 type lockedBuffer struct {
 	mu  sync.Mutex

@@ -453,10 +453,11 @@ func (a *Authorizer) wouldSave(ctx context.Context, next *claims.Account, m reso
 // nothing, or what cannot be read: the Store would replace it.
 func (a *Authorizer) stored(ctx context.Context, key string) (*claims.Account, error) {
 	token, err := a.config.Store.Resolve(ctx, key)
-	if errors.Is(err, resolver.ErrNotFound) {
+	switch {
+	case err == nil:
+	case resolver.IsNotFound(err):
 		return nil, nil
-	}
-	if err != nil {
+	default:
 		return nil, err
 	}
 	held, err := claims.ParseAccount(token)
@@ -473,12 +474,12 @@ func resolve(ctx context.Context, r resolver.Resolver, key string) (string, *Err
 	}
 	token, err := r.Resolve(ctx, key)
 	switch {
-	case errors.Is(err, resolver.ErrNotFound):
-		return "", &Error{Reason: AccountNotFound, Err: err}
-	case err != nil:
-		return "", &Error{Reason: AccountUnavailable, Err: err}
-	default:
+	case err == nil:
 		return token, nil
+	case resolver.IsNotFound(err):
+		return "", &Error{Reason: AccountNotFound, Err: err}
+	default:
+		return "", &Error{Reason: AccountUnavailable, Err: err}
 	}
 }
 

@@ -117,6 +117,7 @@ func TestB7Misses(t *testing.T) {
 		{"not found", resolver.ErrNotFound, auth.AccountNotFound, [4]int64{1, 1, 1, 2}},
 		{"unavailable", resolver.ErrUnavailable, auth.AccountUnavailable, [4]int64{1, 2, 3, 4}},
 		{"an error of its own", errors.New("disk on fire"), auth.AccountUnavailable, [4]int64{1, 2, 3, 4}},
+		{"no clear no", errUnclear, auth.AccountUnavailable, [4]int64{1, 2, 3, 4}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			clock := newClock()
@@ -137,6 +138,28 @@ func TestB7Misses(t *testing.T) {
 			s.Close()
 		})
 	}
+}
+
+// errUnclear is what no source should say: it knows, and it does not.
+var errUnclear = fmt.Errorf("%w: %w", resolver.ErrUnavailable, resolver.ErrNotFound)
+
+// unclear is a store that gives no clear no.
+type unclear struct{ resolver.Memory }
+
+func (*unclear) Resolve(context.Context, string) (string, error) { return "", errUnclear }
+
+func (*unclear) Delete(context.Context, string) error { return errUnclear }
+
+// TestB7UnclearStore: what is no clear no of a store is an outage to all who ask or change it.
+func TestB7UnclearStore(t *testing.T) {
+	t.Parallel()
+	store := &unclear{}
+	w := newWorld(t, noAccount, func(c *auth.Config) { c.Store, c.Resolver = store, nil })
+	require.Equal(t, auth.AccountUnavailable, w.refuse(t, w.client(noUser)).Reason)
+	_, err := w.authorizer.Preview(t.Context(), w.token(noAccount), resolver.Push)
+	require.Equal(t, auth.AccountUnavailable, reasonOrNone(err))
+	_, err = w.authorizer.Remove(t.Context(), w.key)
+	require.Equal(t, auth.AccountUnavailable, reasonOrNone(err))
 }
 
 // TestB18Misses: how many are remembered is bounded, the oldest is forgotten

@@ -1,15 +1,21 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Chain makes one Resolver of several, which asks them in order until one has the token. It answers [ErrNotFound] only
 // if each of them does: where one could not say, and none of the others has the token, the answer wraps
 // [ErrUnavailable] and the reasons. A context that has ended stops the chain with the same.
+//
+// What its members can do besides, the chain can: it is [SystemBound] if one of them is, and a [Watcher] that tells what
+// any of them tells. Its Watch ends when that of one member ends, so that none is missed without a word; members that tell
+// of no changes are passed over, and if none does the error wraps [errors.ErrUnsupported].
 //
 // The empty chain answers ErrNotFound. A nil member answers ErrUnavailable. The chain keeps a copy of the list, and may
 // be used by several goroutines.
@@ -56,3 +62,43 @@ func remember(before error, i int, err error) error {
 	}
 	return fmt.Errorf("%w; member %d: %w", before, i, err)
 }
+
+// SystemBound says whether a member is.
+func (c chain) SystemBound() bool {
+	return slices.ContainsFunc(c, func(r Resolver) bool {
+		b, ok := r.(SystemBound)
+		return ok && b.SystemBound()
+	})
+}
+
+// Watch follows all members at once, and lets them tell one at a time.
+func (c chain) Watch(ctx context.Context, changed func(account string)) error {
+	all, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var telling sync.Mutex
+	tell := func(account string) {
+		telling.Lock()
+		defer telling.Unlock()
+		changed(account)
+	}
+	var watching sync.WaitGroup
+	for i, r := range c {
+		if w, ok := r.(Watcher); ok {
+			watching.Go(func() {
+				if err := w.Watch(all, tell); !errors.Is(err, errors.ErrUnsupported) {
+					stop(fmt.Errorf("member %d has given up: %w", i, cmp.Or(err, errNoMore)))
+				}
+			})
+		}
+	}
+	watching.Wait()
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	return cmp.Or(context.Cause(all), errNoWatcher)
+}
+
+var (
+	errNoMore    = errors.New("resolver: it sees no more changes")
+	errNoWatcher = fmt.Errorf("resolver: no member of the chain tells of changes: %w", errors.ErrUnsupported)
+)

@@ -78,7 +78,8 @@ type Store interface {
 // with "".
 //
 // Watch blocks until ctx has ended or it can see no more changes, and returns an error that says which; changed is not
-// called after that. Its caller may call it again.
+// called after that. Its caller may call it again, unless the error wraps [errors.ErrUnsupported]: it comes at once from
+// what passes on what another tells, when that tells of no changes.
 type Watcher interface {
 	Watch(ctx context.Context, changed func(account string)) error
 }

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -298,14 +299,15 @@ func TestWatch(t *testing.T) {
 	}{
 		{"one account", one(t), 1}, {"all", "", 0}, {"an account that is not kept", resolvertest.Account(t, 3), 2},
 	} {
-		for _, behind := range []bool{false, true} {
-			t.Run(fmt.Sprint(row.name, ", behind a chain: ", behind), func(t *testing.T) {
+		for _, way := range []string{"wrapped", "in a chain that is", "followed"} {
+			t.Run(row.name+", "+way, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := watched{serves(t, v(t, 1), resolvertest.Token(t, 2, 1)), make(chan string)}
-					c := before(t, w, cache.Options{})
+					c := before(t, map[string]resolver.Resolver{
+						"wrapped": w, "in a chain that is": resolver.Chain(memory(t), w), "followed": w.upstream,
+					}[way], cache.Options{})
 					watcher := resolver.Watcher(c)
-					if behind {
-						c = before(t, resolver.Chain(w), cache.Options{})
+					if way == "followed" {
 						watcher = c.Follow(w)
 					}
 					gives(t, c, one(t), v(t, 1))
@@ -342,7 +344,8 @@ func TestWatchEnds(t *testing.T) {
 		require.ErrorIs(t, c.Watch(ctx, func(string) {}), context.Canceled)
 	})
 	c := before(t, serves(t), cache.Options{})
-	require.EqualError(t, c.Watch(t.Context(), nil), "cache: what is wrapped tells of no changes")
+	require.EqualError(t, c.Watch(t.Context(), nil), "cache: what is wrapped tells of no changes: unsupported operation")
+	require.ErrorIs(t, c.Watch(t.Context(), nil), errors.ErrUnsupported)
 }
 
 // TestB20StoreSpelling: a token that is saved in another spelling is read as the store spells it.

@@ -3,26 +3,27 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/natsauth/natsauth/resolver"
 )
 
 // Watch passes on what the resolver that is wrapped tells, after the Cache has forgotten what it names, so that whoever
 // hears of it and asks gets what upstream has now. It does what resolver.Watcher says, if that resolver is one; otherwise
-// it returns an error at once.
+// it returns an error at once, which wraps errors.ErrUnsupported.
 func (c *Cache) Watch(ctx context.Context, changed func(account string)) error {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
 	w, ok := c.upstream.(resolver.Watcher)
 	if !ok {
-		return errors.New("cache: what is wrapped tells of no changes")
+		return fmt.Errorf("cache: what is wrapped tells of no changes: %w", errors.ErrUnsupported)
 	}
 	return c.Follow(w).Watch(ctx, changed)
 }
 
-// Follow makes a Watcher that tells what w tells, after the Cache has forgotten what it names. It is for a w that is not
-// wrapped itself but stands behind what is, as a member of a resolver.Chain does. w is not nil.
+// Follow makes a Watcher that tells what w tells, after the Cache has forgotten what it names. It is for a w that knows of
+// changes behind what is wrapped, which does not pass them on itself. A resolver.Chain does. w is not nil.
 func (c *Cache) Follow(w resolver.Watcher) resolver.Watcher { return follower{c, w} }
 
 type follower struct {
