@@ -11,6 +11,9 @@ import (
 // their tools, and a client that holds its creds file.
 var operatorToken, accountToken, client = exampleTokens()
 
+// systemKey is the key of the operator's system account.
+var systemKey = must(must(nkeys.CreateAccount()).PublicKey())
+
 func exampleTokens() (operatorToken, accountToken string, client func(challenge string) (token, sig string)) {
 	operator, account, user := must(nkeys.CreateOperator()), must(nkeys.CreateAccount()), must(nkeys.CreateUser())
 	ac := jwt.NewAccountClaims(must(account.PublicKey()))

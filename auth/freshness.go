@@ -127,6 +127,7 @@ func (a *Authorizer) watch(ctx context.Context, w resolver.Watcher) {
 
 // hint is told by a watcher that an account may have changed; "" is any.
 func (a *Authorizer) hint(account string) {
+	a.forget(account)
 	if account != "" {
 		a.directory.forgive(account)
 		switch again := a.directory.again(account); {

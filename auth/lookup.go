@@ -267,12 +267,21 @@ func (a *Authorizer) land(ctx context.Context, key string, f *flight) {
 		o, got.err = a.commit(got.account, resolver.Merge, false)
 	}
 	f.account, f.err = o.now, got.err
+	if f.err != nil && f.err.Reason != AccountNotFound && f.err.Reason != AccountUnavailable {
+		a.forget(key) // a token came, and is not believed: whoever remembers it asks again
+	}
 	a.auditLookup(ctx, key, o, got)
 	a.confirmed(ctx, key, got)
 	if a.directory.arrive(key, f, a.config.Clock()) {
 		defer a.refresh(key)
 	}
 	a.unsought(key, f.err)
+}
+
+// forget has store and resolver forget what they only remember; "" is every account.
+func (a *Authorizer) forget(key string) {
+	resolver.Forget(a.config.Store, key)
+	resolver.Forget(a.config.Resolver, key)
 }
 
 // arrive ends a flight, and remembers until then what it did not find. It reports
@@ -470,7 +479,7 @@ func (a *Authorizer) stored(ctx context.Context, key string) (*claims.Account, e
 // resolve asks one resolver, if there is it: none knows nothing.
 func resolve(ctx context.Context, r resolver.Resolver, key string) (string, *Error) {
 	if r == nil {
-		return "", &Error{Reason: AccountNotFound}
+		return "", &Error{Reason: AccountNotFound, Err: resolver.ErrNotFound}
 	}
 	token, err := r.Resolve(ctx, key)
 	switch {

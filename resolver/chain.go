@@ -7,14 +7,18 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Chain makes one Resolver of several, which asks them in order until one has the token. It answers [ErrNotFound] only
 // if each of them does: where one could not say, and none of the others has the token, the answer wraps
-// [ErrUnavailable] and the reasons. A context that has ended stops the chain with the same.
+// [ErrUnavailable] and the reasons. A context that has ended stops the chain with the same. Of the time that a context
+// leaves, each member has an equal share of what those before it have left over: one that does not answer leaves time to
+// ask the next. Whoever has a token ends the question, whatever the token is worth: the chain trusts nobody, and judges
+// none.
 //
-// What its members can do besides, the chain can: it is [SystemBound] if one of them is, and a [Watcher] that tells what
-// any of them tells. Its Watch ends when that of one member ends, so that none is missed without a word; members that tell
+// What its members can do besides, the chain can: it is [SystemBound] if one of them is, a [Forgetter] of them all, and a
+// [Watcher] that tells what any of them tells. Its Watch ends when that of one member ends, so that none is missed without a word; members that tell
 // of no changes are passed over, and if none does the error wraps [errors.ErrUnsupported].
 //
 // The empty chain answers ErrNotFound. A nil member answers ErrUnavailable. The chain keeps a copy of the list, and may
@@ -31,7 +35,7 @@ func (c chain) Resolve(ctx context.Context, account string) (string, error) {
 		if err := ended(ctx); err != nil {
 			return "", err
 		}
-		token, err := ask(ctx, r, account)
+		token, err := ask(ctx, r, account, len(c)-i)
 		if err == nil {
 			return token, nil
 		}
@@ -45,9 +49,16 @@ func (c chain) Resolve(ctx context.Context, account string) (string, error) {
 	return "", ErrNotFound
 }
 
-func ask(ctx context.Context, r Resolver, account string) (string, error) {
+// ask asks one of the members that are left, within its share of the time.
+func ask(ctx context.Context, r Resolver, account string, left int) (string, error) {
 	if r == nil {
 		return "", fmt.Errorf("%w: nil Resolver", ErrUnavailable)
+	}
+	if deadline, ok := ctx.Deadline(); ok && left > 1 {
+		share := time.Until(deadline) / time.Duration(left) //nolint:forbidigo // the deadline of a context is one of this clock
+		within, cancel := context.WithTimeout(ctx, share)
+		defer cancel()
+		ctx = within
 	}
 	return r.Resolve(ctx, account)
 }
@@ -69,6 +80,13 @@ func (c chain) SystemBound() bool {
 		b, ok := r.(SystemBound)
 		return ok && b.SystemBound()
 	})
+}
+
+// Forget has every member forget.
+func (c chain) Forget(account string) {
+	for _, r := range c {
+		Forget(r, account)
+	}
 }
 
 // Watch follows all members at once, and lets them tell one at a time.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -110,6 +112,46 @@ func TestChainStopsWhenTheContextEnds(t *testing.T) {
 		require.ErrorIs(t, err, resolver.ErrUnavailable)
 		require.NotErrorIs(t, err, resolver.ErrNotFound)
 		require.Equal(t, want, asked)
+	}
+}
+
+// TestChainSharesTheTime: of the time that there is, a member that does not answer leaves its share to each of those after
+// it. Without an end all wait as long as they like.
+func TestChainSharesTheTime(t *testing.T) {
+	began := func(at *time.Duration) resolver.Resolver { // takes all its time
+		return resolver.Func(func(ctx context.Context, _ string) (string, error) {
+			deadline, ok := ctx.Deadline()
+			if !ok {
+				*at = -1
+				return "", resolver.ErrNotFound
+			}
+			*at = time.Until(deadline)
+			<-ctx.Done()
+			return "", fmt.Errorf("%w: %w", resolver.ErrUnavailable, ctx.Err())
+		})
+	}
+	for _, row := range []struct {
+		name string
+		time time.Duration // 0: without end
+		want [3]time.Duration
+		err  error
+	}{
+		{"six seconds", 6 * time.Second, [3]time.Duration{2 * time.Second, 2 * time.Second, 2 * time.Second}, resolver.ErrUnavailable},
+		{"without end", 0, [3]time.Duration{-1, -1, -1}, resolver.ErrNotFound},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := t.Context(), context.CancelFunc(func() {})
+				if row.time != 0 {
+					ctx, cancel = context.WithTimeout(ctx, row.time)
+				}
+				defer cancel()
+				var got [3]time.Duration
+				_, err := resolver.Chain(memory(t), began(&got[0]), began(&got[1]), began(&got[2])).Resolve(ctx, "A")
+				require.ErrorIs(t, err, row.err)
+				require.Equal(t, row.want, got)
+			})
+		})
 	}
 }
 

@@ -45,6 +45,26 @@ func TestChainIsSystemBound(t *testing.T) {
 	}
 }
 
+// forgetter is a resolver that writes down what it is to forget.
+type forgetter struct {
+	resolver.Resolver
+	forgot []string
+}
+
+func (f *forgetter) Forget(account string) { f.forgot = append(f.forgot, account) }
+
+// TestChainForgets: every member that can, whichever that is.
+func TestChainForgets(t *testing.T) {
+	one, two := &forgetter{}, &forgetter{}
+	c := resolver.Chain(memory(t), one, nil, resolver.Chain(two))
+	resolver.Forget(c, "A")
+	resolver.Forget(c, "")
+	resolver.Forget(nil, "A")
+	resolver.Forget(memory(t), "A")
+	require.Equal(t, []string{"A", ""}, one.forgot)
+	require.Equal(t, one.forgot, two.forgot)
+}
+
 // teller is a watcher that tells what a test gives it, until that is closed; then it returns err.
 type teller struct {
 	resolver.Resolver

@@ -20,6 +20,12 @@
 // A [Watcher] tells that an account may have changed. What it says is a hint, which may come late, twice and in any
 // order; it leads to a look-up, and the look-up decides.
 //
+// # Layers
+//
+// What wraps a Resolver is one, and adds one thing: a Chain the next source, a cache time, a Store what stays. What can be
+// done besides is passed on: [Watcher], [SystemBound], [Forgetter]. The layers example of
+// github.com/natsauth/natsauth/auth puts them all together.
+//
 // # Talking to other nodes
 //
 // A [Bus] carries messages: a broker's own, or a connection to another. The packages that keep nodes alike use it.

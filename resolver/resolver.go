@@ -90,6 +90,19 @@ type Watcher interface {
 // Behaviour: nats-server v2.15 server/jwt.go validateTrustedOperators.
 type SystemBound interface{ SystemBound() bool }
 
+// Forgetter is implemented by a Resolver or Store that remembers what it was told, such as a cache. When Forget has
+// returned, the next question about the account is put to whoever knows; "" is every account. What passes questions on
+// passes this on. Package auth calls it of an account whose token it does not believe, so that a wrong answer does not last
+// as long as a right one, and of one that a [Watcher] names, before it looks that up.
+type Forgetter interface{ Forget(account string) }
+
+// Forget has r forget, if it remembers anything.
+func Forget(r Resolver, account string) {
+	if f, ok := r.(Forgetter); ok {
+		f.Forget(account)
+	}
+}
+
 // Func makes a [Resolver] of a function, which then has to keep a Resolver's promises. The nil Func answers
 // [ErrUnavailable].
 type Func func(ctx context.Context, account string) (string, error)

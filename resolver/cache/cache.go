@@ -137,27 +137,23 @@ func (c *Cache) held(account string) *entry {
 	return e.Value
 }
 
-// Forget has the next question about the account asked upstream. When it has returned, nothing that upstream was asked
-// for before is kept or given to whoever asks from then on.
+// Forget has the next question about the account asked upstream, and upstream forget what it remembers itself (see
+// resolver.Forgetter); "" is every account. When it has returned, nothing that upstream was asked for before is kept or
+// given to whoever asks from then on.
 func (c *Cache) Forget(account string) {
 	if c == nil || c.memory == nil {
 		return
 	}
+	resolver.Forget(c.upstream, account) // first: what is asked for between the two is forgotten again
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.flights, account)
-	c.memory.Invalidate(account)
-}
-
-// ForgetAll is [Cache.Forget] of every account.
-func (c *Cache) ForgetAll() {
-	if c == nil || c.memory == nil {
+	if account == "" {
+		clear(c.flights)
+		c.memory.InvalidateAll()
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.flights)
-	c.memory.InvalidateAll()
+	delete(c.flights, account)
+	c.memory.Invalidate(account)
 }
 
 // Close forgets everything, ends what is under way, and waits for the end of it, for upstream too; afterwards the Cache
@@ -175,7 +171,7 @@ func (c *Cache) Close() error {
 	c.mu.Unlock()
 	c.landing.Wait()
 	c.memory.StopAllGoroutines()
-	c.ForgetAll()
+	c.memory.InvalidateAll()
 	return nil
 }
 

@@ -98,7 +98,7 @@ func TestNilAndZero(t *testing.T) {
 		require.False(t, c.SystemBound())
 		require.Zero(t, c.Stats())
 		c.Forget(one(t))
-		c.ForgetAll()
+		c.Forget("")
 		require.NoError(t, c.Close())
 		require.Zero(t, c.Stats())
 	}

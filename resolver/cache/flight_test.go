@@ -334,7 +334,7 @@ func TestB18LoadsOfWhatIsKept(t *testing.T) {
 func TestForgetDuringLoad(t *testing.T) {
 	forget := map[string]func(*cache.Cache){
 		"Forget":        func(c *cache.Cache) { c.Forget(resolvertest.Account(t, 1)) },
-		"ForgetAll":     func(c *cache.Cache) { c.ForgetAll() },
+		"Forget, all":   func(c *cache.Cache) { c.Forget("") },
 		"Forget, twice": func(c *cache.Cache) { c.Forget(resolvertest.Account(t, 1)); c.Forget(resolvertest.Account(t, 1)) },
 	}
 	for name, forget := range forget {
@@ -401,6 +401,21 @@ func TestForgetDuringFailure(t *testing.T) {
 	})
 }
 
+// TestForgetGoesUpstream: what stands behind and remembers forgets as well.
+func TestForgetGoesUpstream(t *testing.T) {
+	for _, account := range []string{one(t), ""} {
+		synctest.Test(t, func(t *testing.T) {
+			u := serves(t, v(t, 1))
+			c := before(t, resolver.Chain(before(t, u, cache.Options{})), cache.Options{})
+			gives(t, c, one(t), v(t, 1))
+			u.has(t, v(t, 2))
+			gives(t, c, one(t), v(t, 1))
+			c.Forget(account)
+			gives(t, c, one(t), v(t, 2))
+		})
+	}
+}
+
 // TestForgetLeavesOthers: the other accounts stay, and so does what is asked for them.
 func TestForgetLeavesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -418,7 +433,7 @@ func TestForgetLeavesOthers(t *testing.T) {
 		gives(t, c, one(t), v(t, 1))
 		gives(t, c, two, token)
 		require.Equal(t, 2, u.questions())
-		c.ForgetAll()
+		c.Forget("")
 		require.Zero(t, c.Stats().Entries)
 		gives(t, c, one(t), v(t, 1))
 		gives(t, c, two, token)
@@ -499,7 +514,7 @@ func TestConcurrentUse(t *testing.T) {
 				case i%20 == w:
 					c.Forget(keys[n])
 				case i%50 == w:
-					c.ForgetAll()
+					c.Forget("")
 				default:
 					token, err := c.Resolve(context.Background(), keys[n])
 					if err == nil && token != tokens[n] || err != nil && !errors.Is(err, resolver.ErrUnavailable) {

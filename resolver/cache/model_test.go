@@ -119,7 +119,7 @@ func (w *world) does(e event) error {
 		w.c.Forget(w.keys[n])
 	case "forget all":
 		clear(w.held)
-		w.c.ForgetAll()
+		w.c.Forget("")
 	}
 	synctest.Wait()
 	if asked := w.u.questions(); asked != w.asked {

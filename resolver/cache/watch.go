@@ -33,16 +33,7 @@ type follower struct {
 
 func (f follower) Watch(ctx context.Context, changed func(account string)) error {
 	return f.watcher.Watch(ctx, func(account string) {
-		f.cache.heed(account)
+		f.cache.Forget(account)
 		changed(account)
 	})
-}
-
-// heed forgets what a hint names: the empty string is all.
-func (c *Cache) heed(account string) {
-	if account == "" {
-		c.ForgetAll()
-		return
-	}
-	c.Forget(account)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/natsauth/natsauth/resolver"
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 	"github.com/natsauth/natsauth/resolver/url"
 )
@@ -336,6 +337,36 @@ func TestNotFoundForgets(t *testing.T) {
 	require.Empty(t, rt.asked[2].Header.Get("If-None-Match"))
 	require.Zero(t, r.Stats().Kept)
 	require.Zero(t, r.Stats().KeptBytes)
+}
+
+// TestForget: what is forgotten is asked for again, and whole; what is not stays.
+func TestForget(t *testing.T) {
+	token := resolvertest.Token(t, 1, 100)
+	full := reply{200, map[string]string{"ETag": `"x"`, "Cache-Control": "max-age=60, stale-if-error=3600"}, token}
+	for _, row := range []struct {
+		name, account string
+		asks          int
+	}{
+		{"the account", resolvertest.Account(t, 1), 2},
+		{"another", resolvertest.Account(t, 2), 1},
+		{"all", "", 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := newClock()
+			rt := scripted(full)
+			r := open(t, rt, url.Options{MaxAge: time.Hour, StaleIfError: time.Hour, Clock: c.Now})
+			gives(t, r, token)
+			resolver.Forget(r, row.account)
+			require.Equal(t, row.asks == 1, r.Stats().KeptBytes > 0)
+			gives(t, r, token)
+			require.Len(t, rt.asked, row.asks)
+			require.Empty(t, rt.asked[row.asks-1].Header.Get("If-None-Match"))
+			gives(t, r, token)
+			require.Len(t, rt.asked, row.asks, "and is kept again")
+		})
+	}
+	resolver.Forget((*url.Resolver)(nil), "")
+	resolver.Forget(new(url.Resolver), "")
 }
 
 // TestB18WhatIsKeptIsBounded: in number and in bytes; the one that was not asked for longest goes.

@@ -98,6 +98,14 @@ func (m *memory) drop(account string) {
 	m.remove(account)
 }
 
+func (m *memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.byAccount)
+	m.order.Init()
+	m.bytes = 0
+}
+
 // remove needs mu.
 func (m *memory) remove(account string) {
 	held, ok := m.byAccount[account]

@@ -127,6 +127,18 @@ func (r *Resolver) Resolve(ctx context.Context, account string) (string, error) 
 	return "", unavailable(err)
 }
 
+// Forget has the next question about the account answered by the server, whole; "" is every account. See
+// [resolver.Forgetter]. What a request under way brings is kept all the same.
+func (r *Resolver) Forget(account string) {
+	switch {
+	case r == nil || r.c == nil:
+	case account == "":
+		r.memory.clear()
+	default:
+		r.memory.drop(account)
+	}
+}
+
 // Probe gets the base once, and is nil if the answer is 200: what nats-server v2.15 server/server.go asks before it starts
 // (F107). It looks at no body. Every error wraps [resolver.ErrUnavailable].
 func (r *Resolver) Probe(ctx context.Context) error {
