@@ -31,7 +31,7 @@ type Config struct {
 	// 403 and goes to the log, not to the client. Nil: everybody may; what is pushed is signed anyway. It may be called by
 	// several goroutines at once.
 	Authorize func(*http.Request) error
-	// Bus is told of every push; nil: nobody is, and notify=true is 501.
+	// Bus is told of every push, and of a token by notify=true; nil: nobody is.
 	Bus resolver.Bus
 
 	// MaxBody is the largest push in bytes, white space around the token included; default and most [claims.MaxTokenSize],

@@ -20,8 +20,8 @@
 //
 // # Reading
 //
-// A token comes in canonical spelling, as application/jwt. The query text=true makes that text/plain, decode=true shows
-// what is in it, and check=true answers 404 without a body if it has ended. There are two ways of not getting a token,
+// A token comes in canonical spelling, as application/jwt. The query text=true makes that text/plain, otherwise decode=true
+// shows what is in it, and check=true answers 404 without a body if it has ended. There are two ways of not getting a token,
 // and they are never confused: 404 says that there is none, and 503, with Retry-After, that nobody knows.
 //
 // The ETag is the token's digest, so that it names what the issuer signed (B20); nats-account-server has the jti, which
@@ -56,5 +56,20 @@
 // http.Server's: set its ReadHeaderTimeout, IdleTimeout and MaxHeaderBytes, and bound its connections.
 //
 // What is not done: no request is signed in an operator's place (nats-account-server SignRequestSubject), there are no
-// activation tokens, and the server looks nowhere but in Config.Accounts.
+// activation tokens (nor does nats-account-server have paths for them), and the server looks nowhere but in
+// Config.Accounts.
+//
+// # What else differs
+//
+// From nats-account-server of March 2026, whose clients need none of it:
+//
+//   - A path has one spelling: it is neither decoded, nor does another, with a slash at the end or in capitals, lead there.
+//   - HEAD is answered. A query that cannot be read is 400; there it counts as far as it can be read.
+//   - A token has ended at the second that it names (B11), not after it, and check=true counts for text=true, too.
+//   - If-None-Match counts for the operator, for text=true and for decode=true as well, and a * in it for every token. What
+//     notify=true asks for is done also where the answer is 304, or text.
+//   - decode=true shows the claims as they are: no dates beside the seconds, and no activation is decoded.
+//   - What is wrong with the store or the bus is 503 and not 500, so that whoever asks tries again; /healthz asks the store.
+//     An older token is 409, and one that is too large 413. A push is answered with a text for people.
+//   - A pack is in the order of the keys and ends with a line feed. Whoever asks for all accounts gets all or is refused.
 package accountsrv

@@ -54,14 +54,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, d *document, q qu
 	switch {
 	case matches(r.Header.Values("If-None-Match"), d.etag):
 		w.WriteHeader(http.StatusNotModified)
+	case q.is("text"):
+		text(w, r, http.StatusOK, d.token)
 	case q.is("decode"):
 		decoded, err := d.decoded()
 		if err != nil {
 			return outage(err)
 		}
 		text(w, r, http.StatusOK, decoded)
-	case q.is("text"):
-		text(w, r, http.StatusOK, d.token)
 	default:
 		write(w, r, http.StatusOK, "application/jwt", d.token)
 	}

@@ -3,10 +3,13 @@ package accountsrv
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
@@ -54,15 +57,19 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request) *problem {
 	}
 }
 
-// wanted is how many tokens there may be, and whether the client wants all there are.
+// wanted is how many tokens there may be, and whether the client wants all there are, by naming no number or one below
+// zero.
 func (s *Server) wanted(r *http.Request) (most int, all bool, p *problem) {
 	q, p := queryOf(r)
-	if p != nil || !q.Has("max") {
+	if p != nil || q.Get("max") == "" {
 		return s.c.MaxPack, true, p
 	}
 	most, err := strconv.Atoi(q.Get("max"))
-	if err != nil || most < 0 || most > s.c.MaxPack {
-		return 0, false, bad("max is not a number from 0 to " + strconv.Itoa(s.c.MaxPack))
+	switch {
+	case err != nil || most > s.c.MaxPack:
+		return 0, false, bad("max is not a number up to " + strconv.Itoa(s.c.MaxPack))
+	case most < 0:
+		return s.c.MaxPack, true, nil
 	}
 	return most, false, nil
 }
@@ -102,7 +109,8 @@ func (s *Server) stream(ctx context.Context, w io.Writer, keys []string) error {
 	return out.Flush()
 }
 
-// line is what a pack has of an account: nothing if the account was deleted meanwhile.
+// line is what a pack has of an account: nothing if the account was deleted meanwhile, or its token has ended (nats-server
+// v2.15 server/dirstore.go Pack).
 func (s *Server) line(ctx context.Context, key string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -115,7 +123,22 @@ func (s *Server) line(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	token, err = claims.Canonical(token)
+	if err == nil && s.over(token) {
+		return "", nil
+	}
 	return key + "|" + token + "\n", err
+}
+
+// over says whether a token has ended. Nobody goes by it: it saves those who merge a pack what they would throw away.
+func (s *Server) over(token string) bool {
+	_, rest, _ := strings.Cut(token, ".")
+	body, _, _ := strings.Cut(rest, ".")
+	var c struct {
+		Expires int64 `json:"exp"`
+	}
+	text, err := base64.RawURLEncoding.DecodeString(body)
+	return err == nil && json.Unmarshal(text, &c) == nil &&
+		claims.Window{Expires: c.Expires}.At(s.c.Clock()) == claims.Closed
 }
 
 // timely writes to a client that has so long to take each part, and until its end to take all.

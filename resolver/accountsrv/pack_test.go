@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/natsauth/natsauth/auth/authtest"
 	"github.com/natsauth/natsauth/resolver"
 	"github.com/natsauth/natsauth/resolver/accountsrv"
 )
@@ -45,7 +46,7 @@ func TestF132Pack(t *testing.T) {
 	}{
 		{0, "", 0}, {1, "", 1}, {2, "", 2}, {3, "", 3}, {4, "", -1}, // MaxPack is 3
 		{3, "?max=0", 0}, {3, "?max=1", 1}, {3, "?max=2", 2}, {3, "?max=3", 3}, {3, "?max=4", -1}, {4, "?max=3", 3}, {1, "?max=3", 1},
-		{0, "?max=4", -1}, {3, "?max=-1", -1}, {3, "?max=", -1}, {3, "?max=x", -1}, {3, "?max=2&max=9", 2}, {3, "?max=0x2", -1},
+		{0, "?max=4", -1}, {3, "?max=-1", 3}, {4, "?max=-1", -1}, {3, "?max=", 3}, {4, "?max=", -1}, {3, "?max=x", -1}, {3, "?max=2&max=9", 2}, {3, "?max=0x2", -1},
 		{3, "?max=99999999999999999999", -1}, {3, "?max=%zz", -1}, {3, "?other=1", 3},
 	} {
 		t.Run(fmt.Sprint(row.held, row.query), func(t *testing.T) {
@@ -61,6 +62,24 @@ func TestF132Pack(t *testing.T) {
 			}
 			require.Equal(t, 200, got.status)
 			require.Equal(t, strings.Join(all[:row.want], ""), got.body)
+		})
+	}
+}
+
+// TestF132PackOfEndedTokens: what has ended is not in a pack.
+func TestF132PackOfEndedTokens(t *testing.T) {
+	for name, row := range map[string]struct {
+		end  time.Duration // from now
+		want bool
+	}{"a second before": {time.Second, true}, "at the end": {0, false}, "a second after": {-time.Second, false}} {
+		t.Run(name, func(t *testing.T) {
+			s := play(t)
+			a := s.operator.Account("A", authtest.Expires(authtest.Now().Add(row.end)))
+			b := s.operator.Account("B")
+			body := s.holding(a, b).get("/jwt/v1/pack").body
+			require.Equal(t, row.want, strings.Contains(body, a.PublicKey()+"|"+a.Token()+"\n"))
+			require.Equal(t, row.want, strings.Contains(body, a.PublicKey()))
+			require.Contains(t, body, b.PublicKey()+"|"+b.Token()+"\n")
 		})
 	}
 }

@@ -100,7 +100,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) *problem {
 func preflight(h http.Header, allow string) {
 	h.Set("Allow", allow)
 	h.Set("Access-Control-Allow-Methods", allow)
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match")
+	h.Set("Access-Control-Allow-Headers", "*, Authorization, Content-Type, If-None-Match") // what * leaves out, or old browsers
 	h.Set("Access-Control-Max-Age", "3600")
 }
 
@@ -149,7 +149,7 @@ GET  /jwt/v1/operator         the operator's token, if there is one: text=true, 
 GET  /jwt/v1/accounts/        200
 GET  /jwt/v1/accounts/<key>   the account's token: check=true, text=true, decode=true, notify=true
 POST /jwt/v1/accounts/<key>   a newer token of the account, unless tokens can only be read
-GET  /jwt/v1/pack?max=N       N accounts, a line of <key>|<token> each, if they can be listed
+GET  /jwt/v1/pack?max=N       at most N accounts, a line of <key>|<token> each, if they can be listed; -1: all
 GET  /healthz                 200 if tokens can be read
 
 check   404 if the token has ended
