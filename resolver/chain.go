@@ -18,8 +18,8 @@ import (
 // none.
 //
 // What its members can do besides, the chain can: it is [SystemBound] if one of them is, a [Forgetter] of them all, and a
-// [Watcher] that tells what any of them tells. Its Watch ends when that of one member ends, so that none is missed without a word; members that tell
-// of no changes are passed over, and if none does the error wraps [errors.ErrUnsupported].
+// [Watcher] that tells what any of them tells. Its Watch ends when that of one member ends, so that none is missed without
+// a word; members that tell of no changes are passed over, and if none does the error wraps [errors.ErrUnsupported].
 //
 // The empty chain answers ErrNotFound. A nil member answers ErrUnavailable. The chain keeps a copy of the list, and may
 // be used by several goroutines.

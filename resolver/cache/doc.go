@@ -20,7 +20,8 @@
 //
 // # Forgetting
 //
-// [Cache.Forget] makes the next question go upstream, as package auth wants for a token that it does not believe. What was asked for before is not kept, even if it comes later.
+// [Cache.Forget] makes the next question go upstream, as package auth wants for a token that it does not believe. What was
+// asked for before is not kept, even if it comes later.
 // [Cache.Watch] forgets what a watcher names before it says so, and a Store what is saved and deleted through it.
 //
 // # Bounds
