@@ -1,7 +1,6 @@
 package natsserver_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"flag"
@@ -27,6 +26,7 @@ import (
 	"github.com/natsauth/natsauth/resolver/accountsrv"
 	"github.com/natsauth/natsauth/resolver/claimsync"
 	"github.com/natsauth/natsauth/resolver/full"
+	"github.com/natsauth/natsauth/resolver/natskv"
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
 
@@ -290,23 +290,6 @@ func isRecorded(t *testing.T, file string, have []exchange) {
 	require.Equal(t, want, have)
 }
 
-// conn is a resolver.Bus over a connection.
-type conn struct{ *nats.Conn }
-
-func (c conn) Publish(_ context.Context, m resolver.Msg) error {
-	return c.PublishMsg(&nats.Msg{Subject: m.Subject, Reply: m.Reply, Header: m.Header, Data: m.Data})
-}
-
-func (c conn) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() error, error) {
-	sub, err := c.QueueSubscribe(subject, queue, func(m *nats.Msg) {
-		fn(resolver.Msg{Subject: m.Subject, Reply: m.Reply, Header: m.Header, Data: m.Data})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return sub.Unsubscribe, c.Flush()
-}
-
 // node is one of ours at a server.
 type node struct {
 	*claimsync.Service
@@ -325,7 +308,7 @@ func (r realm) node(t *testing.T, s *server.Server, edits ...func(*claimsync.Con
 	require.NoError(t, err)
 	n.authorizer = authtest.Authorizer(t, r.operator, nil, func(c *auth.Config) { c.Resolver, c.Store = nil, n.store })
 	c := claimsync.Config{
-		Bus: conn{n.nc}, Authorizer: n.authorizer, Store: n.store, Server: claimsync.ServerInfo{Name: "ours"},
+		Bus: natskv.NewBus(n.nc), Authorizer: n.authorizer, Store: n.store, Server: claimsync.ServerInfo{Name: "ours"},
 		SystemAccount: r.system.PublicKey(), AllowDelete: true, Interval: -1, Clock: authtest.Now,
 	}
 	for _, edit := range edits {
@@ -462,7 +445,7 @@ func TestClaimsLookup(t *testing.T) {
 	s := r.full(t, time.Hour)
 	nc := r.connect(t, s)
 	exchange{Subject: "$SYS.REQ.CLAIMS.UPDATE", Body: []byte(r.a.Token())}.does(t, nc)
-	asking, err := claimsync.NewResolver(claimsync.Options{Bus: conn{r.connect(t, s)}, Peers: func() int { return 1 }})
+	asking, err := claimsync.NewResolver(claimsync.Options{Bus: natskv.NewBus(r.connect(t, s)), Peers: func() int { return 1 }})
 	require.NoError(t, err)
 	token, err := asking.Resolve(t.Context(), r.a.PublicKey())
 	require.NoError(t, err)
@@ -490,7 +473,7 @@ func TestClaimsNobodyListens(t *testing.T) {
 	nc, err := nats.Connect("", nats.InProcessServer(s))
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
-	asking, err := claimsync.NewResolver(claimsync.Options{Bus: conn{nc}, Peers: func() int { return 1 }, Timeout: time.Minute})
+	asking, err := claimsync.NewResolver(claimsync.Options{Bus: natskv.NewBus(nc), Peers: func() int { return 1 }, Timeout: time.Minute})
 	require.NoError(t, err)
 	_, err = asking.Resolve(t.Context(), resolvertest.Account(t, 1))
 	require.ErrorIs(t, err, resolver.ErrUnavailable)

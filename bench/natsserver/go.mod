@@ -8,6 +8,7 @@ require (
 	github.com/nats-io/nats.go v1.55.0
 	github.com/nats-io/nkeys v0.4.17
 	github.com/natsauth/natsauth v0.0.0
+	github.com/natsauth/natsauth/resolver/natskv v0.0.0
 	github.com/stretchr/testify v1.12.1
 )
 
@@ -26,4 +27,7 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 )
 
-replace github.com/natsauth/natsauth => ../..
+replace (
+	github.com/natsauth/natsauth => ../..
+	github.com/natsauth/natsauth/resolver/natskv => ../../resolver/natskv
+)

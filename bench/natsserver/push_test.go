@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth"
@@ -20,6 +22,7 @@ import (
 	"github.com/natsauth/natsauth/resolver"
 	"github.com/natsauth/natsauth/resolver/accountsrv"
 	"github.com/natsauth/natsauth/resolver/full"
+	"github.com/natsauth/natsauth/resolver/natskv"
 	"github.com/natsauth/natsauth/resolver/url"
 )
 
@@ -47,6 +50,7 @@ var stores = []struct {
 		return own{keeping(b, first, dir)}
 	}},
 	{fmt.Sprintf("URL, Refresh %v", refresh), overHTTP},
+	{"JetStream KV, at another broker", inBucket},
 }
 
 // BenchmarkPushToInForce is the time from the beginning of a push until a session of a user whom it revokes is told, by the
@@ -171,3 +175,32 @@ func (r remote) push(ctx context.Context, a *authtest.Account) error {
 	}
 	return nil
 }
+
+// neighbour is an Authorizer that watches a bucket, into which another one's tokens are pushed.
+type neighbour struct {
+	*auth.Authorizer
+	at own
+}
+
+func inBucket(b *testing.B, first *authtest.Account) pushed {
+	o := quiet()
+	o.JetStream, o.StoreDir = true, b.TempDir()
+	s := start(b, o)
+	store := func() *natskv.Store {
+		nc, err := nats.Connect("", nats.InProcessServer(s))
+		require.NoError(b, err)
+		b.Cleanup(nc.Close)
+		js, err := jetstream.New(nc)
+		require.NoError(b, err)
+		kv, err := natskv.New(js, natskv.Options{Bucket: "accounts", Replicas: 1})
+		require.NoError(b, err)
+		return kv
+	}
+	at := own{keeping(b, first, store())}
+	kv := store()
+	return neighbour{deciding(b, first, func(c *auth.Config) { c.Store, c.Watch = kv, []resolver.Watcher{kv} }), at}
+}
+
+func (n neighbour) authorizer() *auth.Authorizer { return n.Authorizer }
+
+func (n neighbour) push(ctx context.Context, a *authtest.Account) error { return n.at.push(ctx, a) }
