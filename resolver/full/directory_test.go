@@ -238,17 +238,21 @@ func TestLinks(t *testing.T) {
 
 // TestB5SaveLooksAtTheFile: what Save takes for unchanged is there.
 func TestB5SaveLooksAtTheFile(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, full.Options{})
 	older, newer := resolvertest.Token(t, 1, 100), resolvertest.Token(t, 1, 101)
 	require.Len(t, older, len(newer))
-	save(t, s, newer)
-	for _, bad := range []string{older, newer[:300] + "x" + newer[301:]} {
-		write(t, dir, resolvertest.Account(t, 1)+".jwt", bad)
-		changed, err := s.Save(t.Context(), newer, resolver.Push)
-		require.NoError(t, err)
-		require.True(t, changed)
-		require.Equal(t, newer, read(t, dir, resolvertest.Account(t, 1)+".jwt"))
+	for _, mode := range []resolver.Mode{resolver.Push, resolver.Merge, resolver.Override} {
+		t.Run(mode.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, full.Options{})
+			save(t, s, newer)
+			for _, bad := range []string{older, newer[:300] + "x" + newer[301:], newer + "x", ""} {
+				write(t, dir, resolvertest.Account(t, 1)+".jwt", bad)
+				changed, err := s.Save(t.Context(), newer, mode)
+				require.NoError(t, err)
+				require.True(t, changed)
+				require.Equal(t, newer, read(t, dir, resolvertest.Account(t, 1)+".jwt"))
+			}
+		})
 	}
 }
 

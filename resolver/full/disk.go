@@ -14,6 +14,9 @@ import (
 type disk interface {
 	// read gives a file's content and what the file system says of it. One of more than limit bytes is errTooLong.
 	read(name string, limit int64) ([]byte, fs.FileInfo, error)
+	// peek gives what a file holds, in buf if there is room, and as fast as the system allows. It says nothing of what the
+	// file is, and may give an error where read has none: whoever asks knows the sum of what should be there.
+	peek(name string, buf []byte) ([]byte, error)
 	stat(name string) (fs.FileInfo, error)
 	// list gives the names in a folder.
 	list(folder string) ([]string, error)
@@ -32,7 +35,10 @@ type disk interface {
 var errTooLong = errors.New("the file is too long for a token")
 
 // directory is the disk of a real directory. Nothing leads out of it: no name, no link.
-type directory struct{ root *os.Root }
+type directory struct {
+	root  *os.Root
+	short short
+}
 
 // Permissions as those of nats-server v2.15 server/dirstore.go.
 const (
@@ -52,7 +58,11 @@ func openDirectory(name string) (directory, error) {
 	if err != nil {
 		return directory{}, fmt.Errorf("full: %w", err)
 	}
-	return directory{root}, nil
+	short, err := newShort(root)
+	if err != nil {
+		return directory{}, errors.Join(fmt.Errorf("full: %w", err), root.Close())
+	}
+	return directory{root, short}, nil
 }
 
 func (d directory) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
@@ -119,4 +129,4 @@ func (d directory) folder(name string) error {
 	return errors.Join(err, d.settle(path.Dir(name)))
 }
 
-func (d directory) close() error { return d.root.Close() }
+func (d directory) close() error { return errors.Join(d.short.close(), d.root.Close()) }

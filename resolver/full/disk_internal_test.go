@@ -49,6 +49,13 @@ func (s *scene) read(name string, limit int64) ([]byte, fs.FileInfo, error) {
 	return s.directory.read(name, limit)
 }
 
+func (s *scene) peek(name string, buf []byte) ([]byte, error) {
+	if err := s.step("read", name); err != nil {
+		return nil, err
+	}
+	return s.directory.peek(name, buf)
+}
+
 func (s *scene) stat(name string) (fs.FileInfo, error) {
 	if err := s.step("stat", name); err != nil {
 		return nil, err
@@ -226,6 +233,81 @@ func TestReloadReadsOnce(t *testing.T) {
 			}
 		}
 		require.Equal(t, want, n)
+	}
+}
+
+// TestSaveBelievesSizeAndTime: a file is not read for a token that it has already, as long as size and time say so; and
+// is where they do not, or the time is so near that somebody may write in the same instant.
+func TestSaveBelievesSizeAndTime(t *testing.T) {
+	token := resolvertest.Token(t, 1, 100)
+	now := time.Unix(2_000_000_000, 0)
+	for _, row := range []struct {
+		name  string
+		after time.Duration // since the file was written
+		does  func(t *testing.T, file string)
+		reads int
+	}{
+		{"just written", 0, nil, 1},
+		{"a nanosecond before it is settled", settleTime - 1, nil, 1},
+		{"settled", settleTime, nil, 0},
+		{"another time", time.Hour, func(t *testing.T, file string) { require.NoError(t, os.Chtimes(file, now, now.Add(1))) }, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			o := Options{Clock: func() time.Time { return now.Add(row.after) }}
+			file := filepath.Join(dir, o.file(rawOf(t, 1)))
+			require.NoError(t, os.WriteFile(file, []byte(token), fileMode))
+			require.NoError(t, os.Chtimes(file, now, now))
+			d := newScene(t, dir)
+			s := on(t, d, o)
+			if row.does != nil {
+				row.does(t, file)
+			}
+			for _, mode := range []resolver.Mode{resolver.Push, resolver.Merge} {
+				d.asked = nil
+				changed, err := s.Save(t.Context(), token, mode)
+				require.NoError(t, err)
+				require.False(t, changed)
+				n := 0
+				for _, step := range d.asked {
+					if step == "read "+s.options.file(rawOf(t, 1)) {
+						n++
+					}
+				}
+				require.Equal(t, row.reads, n)
+			}
+		})
+	}
+}
+
+// TestSaveSeesTheSameInstant: what somebody writes in the instant of our own write is seen, and so is what has another size.
+func TestSaveSeesTheSameInstant(t *testing.T) {
+	older, token := resolvertest.Token(t, 1, 100), resolvertest.Token(t, 1, 101)
+	require.Len(t, older, len(token))
+	for _, row := range []struct {
+		name  string
+		after time.Duration
+		text  string
+	}{
+		{"in the same instant", settleTime - 1, older},
+		{"another size at the same time", time.Hour, older + "\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			var at time.Time
+			s := on(t, newScene(t, dir), Options{Clock: func() time.Time { return at.Add(row.after) }})
+			_, err := s.Save(t.Context(), token, resolver.Push)
+			require.NoError(t, err)
+			file := filepath.Join(dir, s.options.file(rawOf(t, 1)))
+			info, err := os.Stat(file)
+			require.NoError(t, err)
+			at = info.ModTime()
+			require.NoError(t, os.WriteFile(file, []byte(row.text), fileMode))
+			require.NoError(t, os.Chtimes(file, at, at))
+			changed, err := s.Save(t.Context(), token, resolver.Push)
+			require.NoError(t, err)
+			require.True(t, changed)
+		})
 	}
 }
 

@@ -24,6 +24,7 @@ type record struct {
 	key     rawKey
 	sum     [sumSize]byte
 	expires [4]byte // seconds since 1970, as far as they go
+	changed [8]byte // as that of the entry
 }
 
 const sumSize = 16
@@ -31,6 +32,7 @@ const sumSize = 16
 func (e *entry) record() record {
 	r := record{key: e.key, sum: [sumSize]byte(e.sum[:])}
 	binary.LittleEndian.PutUint32(r.expires[:], uint32(min(max(e.expires, 0), math.MaxUint32)))
+	binary.LittleEndian.PutUint64(r.changed[:], uint64(e.changed)) //nolint:gosec // G115: the bits of a number
 	return r
 }
 
@@ -41,6 +43,9 @@ func (r *record) due(now int64) bool {
 }
 
 func (r *record) end() int64 { return int64(binary.LittleEndian.Uint32(r.expires[:])) }
+
+// at is the file's time, in ns since 1970; 0: not to be believed.
+func (r *record) at() int64 { return int64(binary.LittleEndian.Uint64(r.changed[:])) } //nolint:gosec // G115: the bits of a number
 
 // is says whether a token in canonical spelling is the one that is held, by its sum.
 func (r *record) is(sum [sha256.Size]byte) bool { return r.sum == [sumSize]byte(sum[:]) }

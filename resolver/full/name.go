@@ -11,6 +11,9 @@ import (
 // keySize is the length of a public key: 32 bytes, and the two of its checksum.
 const keySize = 34
 
+// textSize is the length of a public key's text.
+const textSize = (1 + keySize) * 8 / 5
+
 // rawKey is an account's public key without its first byte, which is the same for all.
 type rawKey [keySize]byte
 
@@ -38,8 +41,10 @@ func decodeKey(text string) (rawKey, bool) {
 // String gives the key as text.
 func (k rawKey) String() string {
 	var bytes [1 + keySize]byte
+	var text [textSize]byte
 	copy(bytes[1:], k[:])
-	return base32Key.EncodeToString(bytes[:])
+	base32Key.Encode(text[:], bytes[:])
+	return string(text[:])
 }
 
 // What the names of files end in, and what ours begin with.
@@ -53,7 +58,10 @@ const (
 // file is where an account's token is, in the directory.
 func (o Options) file(k rawKey) string {
 	text := k.String()
-	return path.Join(o.folder(text), text+extension)
+	if o.Sharded {
+		return o.folder(text) + "/" + text + extension
+	}
+	return text + extension
 }
 
 // folder is that of a key's file; ".": the directory itself.

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/natsauth/natsauth/claims"
 	"github.com/natsauth/natsauth/resolver"
 )
 
@@ -119,7 +118,7 @@ func (s *Store) find(k rawKey) (string, error) {
 	r, ok := s.index.get(k)
 	s.mu.RUnlock()
 	if ok {
-		if token, ok := s.quick(r); ok {
+		if token, ok := s.quick(r, make([]byte, roomy)); ok {
 			return token, nil
 		}
 	} else if _, err := s.disk.stat(s.options.file(k)); errors.Is(err, fs.ErrNotExist) {
@@ -140,13 +139,16 @@ func (s *Store) find(k rawKey) (string, error) {
 	return held.token, nil
 }
 
-// quick reads the token that the index knows, and nothing else.
-func (s *Store) quick(r record) (string, bool) {
-	data, _, err := s.disk.read(s.options.file(r.key), claims.MaxTokenSize)
-	if err != nil {
+// roomy is what most tokens have room in.
+const roomy = 8 << 10
+
+// quick reads the token that the index knows, and nothing else. The buffer is not empty.
+func (s *Store) quick(r record, buf []byte) (string, bool) {
+	data, err := s.disk.peek(s.options.file(r.key), buf)
+	if err != nil || !r.is(sum(data)) {
 		return "", false
 	}
-	return string(data), r.is(sum(data))
+	return string(data), true
 }
 
 // Save keeps a token as resolver.Store says: what Save has acknowledged is on the disk. Where it gives an error the
@@ -156,7 +158,7 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 		return false, err
 	}
 	s.expire()
-	if k, ok := s.keeps(token, m); ok && m <= resolver.Override {
+	if k, ok := s.keeps(token); ok && m <= resolver.Override {
 		s.use(k)
 		return false, nil
 	}
@@ -192,10 +194,9 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 	return true, nil
 }
 
-// keeps says whether the token is the one that is held, and is there, and of which account. Whose it is it says itself; that it is right was
-// seen when it came. What is merged is offered again and again: for that the file's size is enough, and whoever asks for
-// the account sees what else has become of it.
-func (s *Store) keeps(token string, m resolver.Mode) (rawKey, bool) {
+// keeps says whether the token is the one that is held, and is there, and of which account: its file has the size and the
+// time that the index knows, or is read. Whose it is it says itself; that it is right was seen when it came.
+func (s *Store) keeps(token string) (rawKey, bool) {
 	k, ok := subject(token)
 	if !ok {
 		return k, false
@@ -206,11 +207,14 @@ func (s *Store) keeps(token string, m resolver.Mode) (rawKey, bool) {
 	if !ok || !r.is(sum([]byte(token))) {
 		return k, false
 	}
-	if m == resolver.Merge {
-		info, err := s.disk.stat(s.options.file(k))
-		return k, err == nil && info.Size() == int64(len(token))
+	info, err := s.disk.stat(s.options.file(k))
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(token)) {
+		return k, false
 	}
-	there, ok := s.quick(r)
+	if at := s.settled(info); at != 0 && at == r.at() {
+		return k, true
+	}
+	there, ok := s.quick(r, make([]byte, len(token)+1))
 	return k, ok && there == token
 }
 

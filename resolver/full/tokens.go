@@ -45,12 +45,18 @@ func (s *Store) readBatch(ctx context.Context, keys []string) ([]string, error) 
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
+	known := s.records(keys)
 	tokens, errs := make([]string, len(keys)), make([]error, len(keys))
 	var reading sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
 		reading.Go(func() {
+			buf := make([]byte, roomy)
 			for i := w; i < len(keys); i += workers {
+				var ok bool
+				if tokens[i], ok = s.quick(known[i], buf); ok {
+					continue
+				}
 				if k, ok := decodeKey(keys[i]); ok {
 					tokens[i], errs[i] = s.find(k)
 				}
@@ -58,13 +64,22 @@ func (s *Store) readBatch(ctx context.Context, keys []string) ([]string, error) 
 		})
 	}
 	reading.Wait()
-	for i, err := range errs {
+	for _, err := range errs {
 		if err != nil && !errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, ErrFault) {
 			return nil, err
 		}
-		if err != nil {
-			tokens[i] = ""
-		}
 	}
 	return tokens, nil
+}
+
+// records gives what the index knows of accounts; of one that it does not know, what is no file's.
+func (s *Store) records(keys []string) []record {
+	out := make([]record, len(keys))
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for i, key := range keys {
+		k, _ := decodeKey(key)
+		out[i], _ = s.index.get(k)
+	}
+	return out
 }

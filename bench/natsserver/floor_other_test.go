@@ -1,0 +1,7 @@
+//go:build !linux
+
+package natsserver_test
+
+import "errors"
+
+func bare(int, string, []byte) (int, error) { return 0, errors.ErrUnsupported }
