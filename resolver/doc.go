@@ -13,7 +13,7 @@
 // A [Store] is a Resolver that can also be written, listed and hashed. [Memory] is one, and
 // github.com/natsauth/natsauth/resolver/full keeps a directory of files. What a Save does when the account has a token
 // already is the rule of a [Mode], the same in every store: [Mode.Admits]. Tokens are kept in the spelling of
-// [claims.Canonical], so that stores which hold the same tokens have the same hash.
+// [claims.Canonical], so that stores which hold the same tokens have the same hash. [ListerOf] gives all that a store holds.
 //
 // # Hearing of changes
 //

@@ -135,11 +135,11 @@ func BenchmarkStore(b *testing.B) {
 			require.NoError(b, err)
 		}, func() {
 			var lines []string
-			for token, err := range ours.Tokens(ctx) {
+			for held, err := range ours.Tokens(ctx) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				lines = append(lines, l.keys[len(lines)]+"|"+token)
+				lines = append(lines, held.Account+"|"+held.Token)
 			}
 			require.Len(b, lines, *stored)
 			require.Len(b, strings.Join(lines, "\n"), len(pack))

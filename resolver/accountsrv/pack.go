@@ -3,13 +3,11 @@ package accountsrv
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/natsauth/natsauth/claims"
@@ -30,7 +28,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request) *problem {
 		return outage(err)
 	}
 	defer done()
-	keys, more, err := s.keys(r.Context(), most)
+	more, err := s.exceeds(r.Context(), most)
 	switch {
 	case err != nil:
 		return outage(err)
@@ -46,7 +44,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request) *problem {
 	ctx, cancel := context.WithDeadline(r.Context(), end)
 	defer cancel()
 	out := &timely{w: w, control: http.NewResponseController(w), timeout: s.c.Timeout, end: end}
-	switch err := s.stream(ctx, out, keys); {
+	switch err := s.stream(ctx, out, most, all); {
 	case err == nil:
 		return nil
 	case !out.begun:
@@ -74,31 +72,44 @@ func (s *Server) wanted(r *http.Request) (most int, all bool, p *problem) {
 	return most, false, nil
 }
 
-// keys lists so many accounts, and says whether there are more.
-func (s *Server) keys(ctx context.Context, most int) (keys []string, more bool, err error) {
+// exceeds says whether there are more accounts than so many.
+func (s *Server) exceeds(ctx context.Context, most int) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.c.Timeout)
 	defer cancel()
-	for key, err := range s.store.Accounts(ctx) {
-		switch {
-		case err != nil:
-			return nil, false, err
-		case len(keys) == most:
-			return keys, true, nil
+	n := 0
+	for _, err := range s.store.Accounts(ctx) {
+		if err != nil {
+			return false, err
 		}
-		keys = append(keys, key)
+		if n++; n > most {
+			return true, nil
+		}
 	}
-	return keys, false, nil
+	return false, nil
 }
 
-// stream writes line by line, so that no more than one token is in memory. It is an error if not all of it arrives.
-func (s *Server) stream(ctx context.Context, w io.Writer, keys []string) error {
+// stream writes so many tokens, line by line, so that what is in memory is what the store reads at a time. It is an error if
+// not all that it was to write arrives.
+func (s *Server) stream(ctx context.Context, w io.Writer, most int, all bool) error {
 	out := bufio.NewWriter(w)
 	left := s.c.MaxPackBytes
-	for _, key := range keys {
-		line, err := s.line(ctx, key)
+	for t, err := range s.tokens(ctx) {
+		switch {
+		case err != nil:
+			return err
+		case s.over(t.Token):
+			continue
+		case most == 0 && all:
+			return errors.New("accountsrv: there are more accounts now than when they were counted")
+		case most == 0:
+			return out.Flush()
+		}
+		most--
+		token, err := claims.Canonical(t.Token)
 		if err != nil {
 			return err
 		}
+		line := t.Account + "|" + token + "\n"
 		if left -= len(line); left < 0 {
 			return errors.New("accountsrv: it is over Config.MaxPackBytes")
 		}
@@ -109,36 +120,31 @@ func (s *Server) stream(ctx context.Context, w io.Writer, keys []string) error {
 	return out.Flush()
 }
 
-// line is what a pack has of an account: nothing if the account was deleted meanwhile, or its token has ended (nats-server
-// v2.15 server/dirstore.go Pack).
-func (s *Server) line(ctx context.Context, key string) (string, error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	token, err := s.resolve(ctx, key)
-	if err != nil {
-		if resolver.IsNotFound(err) {
-			return "", nil
+// tokens are those of the store, which has so long to give the next.
+func (s *Server) tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
+	return func(yield func(resolver.Held, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		waiting := time.AfterFunc(s.c.Timeout, cancel)
+		defer waiting.Stop()
+		for t, err := range s.lister.Tokens(ctx) {
+			waiting.Stop()
+			if err == nil {
+				err = ctx.Err()
+			}
+			if !yield(t, err) || err != nil {
+				return
+			}
+			waiting.Reset(s.c.Timeout)
 		}
-		return "", err
 	}
-	token, err = claims.Canonical(token)
-	if err == nil && s.over(token) {
-		return "", nil
-	}
-	return key + "|" + token + "\n", err
 }
 
-// over says whether a token has ended. Nobody goes by it: it saves those who merge a pack what they would throw away.
+// over says whether a token has ended. Nobody goes by it: it saves those who merge a pack what they would throw away
+// (nats-server v2.15 server/dirstore.go Pack).
 func (s *Server) over(token string) bool {
-	_, rest, _ := strings.Cut(token, ".")
-	body, _, _ := strings.Cut(rest, ".")
-	var c struct {
-		Expires int64 `json:"exp"`
-	}
-	text, err := base64.RawURLEncoding.DecodeString(body)
-	return err == nil && json.Unmarshal(text, &c) == nil &&
-		claims.Window{Expires: c.Expires}.At(s.c.Clock()) == claims.Closed
+	said, err := claims.Peek(token)
+	return err == nil && claims.Window{Expires: said.Expires}.At(s.c.Clock()) == claims.Closed
 }
 
 // timely writes to a client that has so long to take each part, and until its end to take all.

@@ -169,6 +169,81 @@ func TestB7Pack(t *testing.T) {
 	}
 }
 
+// listing is a store that gives its tokens itself, and waits before one of them.
+type listing struct {
+	resolver.Store
+	tokens []resolver.Held
+	wait   time.Duration
+	before int
+	err    error // at the end
+}
+
+func (l *listing) Resolve(context.Context, string) (string, error) {
+	return "", resolver.ErrUnavailable
+}
+
+func (l *listing) Tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
+	return func(yield func(resolver.Held, error) bool) {
+		for i, held := range l.tokens {
+			if i == l.before {
+				select {
+				case <-ctx.Done():
+					yield(resolver.Held{}, ctx.Err())
+					return
+				case <-time.After(l.wait):
+				}
+			}
+			if !yield(held, nil) {
+				return
+			}
+		}
+		if l.err != nil {
+			yield(resolver.Held{}, l.err)
+		}
+	}
+}
+
+// TestF132PackOfALister: a store that gives its tokens itself is asked for all of them, has Timeout for the next, and is
+// believed to have no more than it said.
+func TestF132PackOfALister(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		edit func(*listing)
+		want int
+		why  string
+	}{
+		{"whole", func(*listing) {}, 3, ""},
+		{"slow, and in time", func(l *listing) { l.wait, l.before = time.Minute-1, 1 }, 3, ""},
+		{"too slow", func(l *listing) { l.wait, l.before = time.Minute+1, 1 }, 0, "503"},
+		{"slow to begin, and in time", func(l *listing) { l.wait = time.Minute - 1 }, 3, ""},
+		{"too slow to begin", func(l *listing) { l.wait = time.Minute + 1 }, 0, "503"},
+		{"an outage at the end", func(l *listing) { l.err = resolver.ErrUnavailable }, 0, "503"},
+		{"one less than there was", func(l *listing) { l.tokens = l.tokens[:2] }, 2, ""},
+		{"more than may be", func(l *listing) { l.tokens = append(l.tokens, l.tokens[0]) }, 0, "503"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := play(t)
+				all := lines(t, s, 3)
+				l := &listing{Store: s.store}
+				for _, line := range all {
+					account, token, _ := strings.Cut(strings.TrimSpace(line), "|")
+					l.tokens = append(l.tokens, resolver.Held{Account: account, Token: token})
+				}
+				row.edit(l)
+				h := server(t, accountsrv.Config{Accounts: l, Timeout: time.Minute, MaxPack: 3})
+				got := record(h, httptest.NewRequestWithContext(t.Context(), "GET", "/jwt/v1/pack", nil))
+				if row.why != "" {
+					require.Equal(t, 503, got.status)
+					return
+				}
+				require.Equal(t, 200, got.status)
+				require.Equal(t, strings.Join(all[:row.want], ""), got.body)
+			})
+		})
+	}
+}
+
 // TestPackEndsWithTheClient: who is gone is looked up for no further.
 func TestPackEndsWithTheClient(t *testing.T) {
 	s := play(t)

@@ -19,6 +19,7 @@ import (
 type Server struct {
 	c                *Config // nil for the zero Server
 	store            resolver.Store
+	lister           resolver.Lister // of store
 	operator, system *document
 	pushes, packs    turns
 }
@@ -30,7 +31,9 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{c: &c, pushes: make(turns, c.MaxPushes), packs: make(turns, c.MaxPacks)}
-	s.store, _ = c.Accounts.(resolver.Store)
+	if store, ok := c.Accounts.(resolver.Store); ok {
+		s.store, s.lister = store, resolver.ListerOf(store)
+	}
 	if c.Operator != "" {
 		if s.operator, err = operatorDocument(claims.Undecorate(c.Operator)); err != nil {
 			return nil, fmt.Errorf("accountsrv: Config.Operator: %w", err)

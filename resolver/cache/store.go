@@ -17,7 +17,8 @@ import (
 // What is written past it, by another process say, is seen when the TTL is over, or through [Cache.Watch].
 type Store struct {
 	*Cache
-	store resolver.Store
+	store  resolver.Store
+	lister resolver.Lister // of store
 }
 
 // NewStore makes a Store of s. The caller closes it, and s by itself. The error is about o, or says that s is nil.
@@ -29,7 +30,7 @@ func NewStore(s resolver.Store, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Cache: c, store: s}, nil
+	return &Store{Cache: c, store: s, lister: resolver.ListerOf(s)}, nil
 }
 
 // Resolve is [Cache.Resolve].
@@ -72,6 +73,14 @@ func (s *Store) Accounts(ctx context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) { yield("", err) }
 	}
 	return s.store.Accounts(ctx)
+}
+
+// Tokens asks the store that is wrapped, likewise, and remembers nothing of it.
+func (s *Store) Tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
+	if err := s.usable(ctx); err != nil {
+		return func(yield func(resolver.Held, error) bool) { yield(resolver.Held{}, err) }
+	}
+	return s.lister.Tokens(ctx)
 }
 
 // Hash asks the store that is wrapped, likewise.

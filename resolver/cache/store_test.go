@@ -96,6 +96,10 @@ func (s *scripted) Accounts(ctx context.Context) iter.Seq2[string, error] {
 	return s.Memory.Accounts(ctx)
 }
 
+func (s *scripted) Tokens(context.Context) iter.Seq2[resolver.Held, error] {
+	return func(yield func(resolver.Held, error) bool) { yield(resolver.Held{Account: "its own"}, s.err) }
+}
+
 func (s *scripted) Hash(ctx context.Context) ([32]byte, error) {
 	hash, err := s.Memory.Hash(ctx)
 	if s.err != nil {
@@ -186,8 +190,22 @@ func TestStorePassesErrorsOn(t *testing.T) {
 		require.Empty(t, key)
 		require.ErrorIs(t, err, errDial)
 	}
+	require.ErrorIs(t, tokens(t, s), errDial)
 	under.err = nil
-	resolvertest.Holds(t, s, v(t, 1))
+	require.NoError(t, tokens(t, s))
+}
+
+// tokens asks a store of scripted for all tokens.
+func tokens(t *testing.T, s resolver.Lister) error {
+	t.Helper()
+	n := 0
+	var last error
+	for held, err := range s.Tokens(t.Context()) {
+		require.Equal(t, "its own", held.Account)
+		n, last = n+1, err
+	}
+	require.Equal(t, 1, n)
+	return last
 }
 
 // TestSaveDuringLoad: what was read from the store before a Save is not kept after it.

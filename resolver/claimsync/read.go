@@ -45,7 +45,7 @@ func (s *Service) list(ctx context.Context, m resolver.Msg, _ string) {
 			s.unanswered(err)
 			return
 		}
-		keys = append(keys, t.account)
+		keys = append(keys, t.Account)
 	}
 	if s.answer(ctx, m.Reply, answer{Data: keys}) {
 		s.tally.add(func(c *Stats) { c.Listed++ })
@@ -71,7 +71,7 @@ func (s *Service) pack(ctx context.Context, m resolver.Msg, _ string) {
 				s.unanswered(err)
 				return
 			}
-			if !s.send(ctx, m.Reply, []byte(t.account+"|"+t.token)) {
+			if !s.send(ctx, m.Reply, []byte(t.Account+"|"+t.Token)) {
 				return
 			}
 			s.tally.add(func(c *Stats) { c.TokensSent++ })
@@ -81,26 +81,20 @@ func (s *Service) pack(ctx context.Context, m resolver.Msg, _ string) {
 	s.send(ctx, m.Reply, nil)
 }
 
-type keyed struct{ account, token string }
-
-// tokens are all tokens that are not over, up to [Bounds.PackTokens].
-func (s *Service) tokens(ctx context.Context) iter.Seq2[keyed, error] {
-	return func(yield func(keyed, error) bool) {
+// tokens are all tokens that are not over, up to [Bounds.PackTokens]. What a store leaves out because it is at fault, the
+// other nodes have (resolver.Lister).
+func (s *Service) tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
+	return func(yield func(resolver.Held, error) bool) {
 		left := s.config.Bounds.PackTokens
-		for account, err := range s.config.Store.Accounts(ctx) {
-			if err != nil {
-				yield(keyed{}, err)
-				return
-			}
-			token, err := s.config.Store.Resolve(ctx, account)
+		for t, err := range s.lister.Tokens(ctx) {
 			switch {
-			case err != nil && !resolver.IsNotFound(err):
-				yield(keyed{}, err)
+			case err != nil:
+				yield(resolver.Held{}, err)
 				return
-			case err != nil, token == "", s.over(token): // not found: it was deleted meanwhile
+			case s.over(t.Token):
 				continue
 			}
-			if left--; left < 0 || !yield(keyed{account, token}, nil) {
+			if left--; left < 0 || !yield(t, nil) {
 				return
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"iter"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/natsauth/natsauth/auth/authtest"
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/full"
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
 
@@ -72,6 +75,58 @@ func TestF115Outage(t *testing.T) {
 			})
 		}
 	}
+}
+
+// listing is a store that gives its tokens itself, and leaves out what is at fault.
+type listing struct {
+	failing
+	tokens []resolver.Held
+}
+
+func (l *listing) Tokens(context.Context) iter.Seq2[resolver.Held, error] {
+	return func(yield func(resolver.Held, error) bool) {
+		for _, held := range l.tokens {
+			if !yield(held, nil) {
+				return
+			}
+		}
+	}
+}
+
+// TestF116Lister: a store that gives all its tokens is not asked for each, in packs and lists.
+func TestF116Lister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRealm(t)
+		n := r.node(t, new(resolvertest.Bus), func(s setup) {
+			s.claim.Store = &listing{
+				failing{Memory: s.claim.Store.(*resolver.Memory), resolve: resolver.ErrUnavailable, accounts: resolver.ErrUnavailable},
+				[]resolver.Held{{Account: r.b.PublicKey(), Token: r.b.Token()}, {Account: r.c.PublicKey(), Token: r.c.Token()}},
+			}
+		})
+		require.Equal(t, []string{line(r.b), line(r.c), ""}, n.ask(packs, ""))
+		require.Contains(t, n.ask(lists, "")[0], `"data":["`+r.b.PublicKey()+`","`+r.c.PublicKey()+`"]`)
+	})
+}
+
+// TestF116FaultyFile: one file that is no token keeps nobody else's out of packs and lists.
+func TestF116FaultyFile(t *testing.T) {
+	r, dir := newRealm(t), t.TempDir()
+	store, err := full.Open(dir, full.Options{Clock: authtest.Now})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	for _, a := range []*authtest.Account{r.a, r.b, r.c} {
+		_, err := store.Save(t.Context(), a.Token(), resolver.Push)
+		require.NoError(t, err)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, r.b.PublicKey()+".jwt"), []byte("no token"), 0o600))
+	synctest.Test(t, func(t *testing.T) {
+		n := r.node(t, new(resolvertest.Bus), func(s setup) { s.claim.Store = store })
+		require.ElementsMatch(t, []string{line(r.a), line(r.c), ""}, n.ask(packs, ""))
+		list := n.ask(lists, "")[0]
+		require.Contains(t, list, r.a.PublicKey())
+		require.Contains(t, list, r.c.PublicKey())
+		require.NotContains(t, list, r.b.PublicKey())
+	})
 }
 
 // TestNoReply: who gives no subject to answer to gets no answer, and an update counts.

@@ -41,6 +41,7 @@ var (
 // several goroutines.
 type Service struct {
 	config Config
+	lister resolver.Lister // of the store
 	lanes  struct{ write, read, list, pack, refusals *lane }
 	seq    atomic.Uint64 // of answers
 	done   requests
@@ -72,7 +73,7 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, done: requests{config: &c}}
+	s := &Service{config: c, lister: resolver.ListerOf(c.Store), done: requests{config: &c}}
 	b := c.Bounds
 	s.lanes.write = newLane(b.Requests, b.RequestBytes, 1)
 	s.lanes.read = newLane(b.Requests, b.RequestBytes, 2)

@@ -1,10 +1,15 @@
 package full
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,6 +30,7 @@ type scene struct {
 	left   int
 	half   bool // what is written gets there in part, and a rename gets there whole
 	failed string
+	broken map[string]bool // files that cannot be read
 }
 
 // step notes an operation, and gives its error.
@@ -32,6 +38,9 @@ func (s *scene) step(op, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, op+" "+name)
+	if op == "read" && s.broken[name] {
+		return &fs.PathError{Op: op, Path: name, Err: syscall.EIO}
+	}
 	if s.fail == nil {
 		return nil
 	}
@@ -407,6 +416,66 @@ func faulted(t *testing.T, d *scene, o Options, cause error, left int, half bool
 	require.Empty(t, list, "nothing is left half-written")
 	require.NoError(t, again.Close())
 	return d.failed != ""
+}
+
+// TestTokensLeaveOut: some files that cannot be read keep back no other, and many are an outage.
+func TestTokensLeaveOut(t *testing.T) {
+	for _, row := range []struct {
+		accounts, unread int
+		outage           bool
+	}{
+		{0, 0, false}, {1, 0, false}, {1, 1, true}, {2, 1, false}, {2, 2, true}, {3, 1, false}, {3, 2, true},
+		{40, maxUnread, false}, {40, maxUnread + 1, true}, {batch + 20, maxUnread, false}, {batch + 20, maxUnread + 1, true},
+	} {
+		t.Run(fmt.Sprint(row.unread, " of ", row.accounts), func(t *testing.T) {
+			d := newScene(t, t.TempDir())
+			want := make([]resolver.Held, row.accounts)
+			for n := range want {
+				want[n] = resolver.Held{Account: resolvertest.Account(t, n), Token: resolvertest.Token(t, n, 100)}
+				require.NoError(t, d.root.WriteFile(want[n].Account+extension, []byte(want[n].Token), fileMode))
+			}
+			slices.SortFunc(want, func(a, b resolver.Held) int { return strings.Compare(a.Account, b.Account) })
+			logged := new(bytes.Buffer)
+			s := on(t, d, Options{Logger: slog.New(slog.NewTextHandler(logged, nil))})
+			d.broken = make(map[string]bool)
+			for _, held := range want[row.accounts-row.unread:] { // so that those before are given
+				d.broken[held.Account+extension] = true
+			}
+			var got []resolver.Held
+			var err error
+			for held, failed := range s.Tokens(t.Context()) {
+				if err = failed; err == nil {
+					got = append(got, held)
+					continue
+				}
+				require.Zero(t, held)
+			}
+			require.Equal(t, row.unread, strings.Count(logged.String(), "was not read"))
+			if row.outage {
+				require.ErrorIs(t, err, syscall.EIO)
+				require.ErrorIs(t, err, resolver.ErrUnavailable)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, want[:row.accounts-row.unread], append([]resolver.Held{}, got...))
+		})
+	}
+}
+
+// TestTokensOfFaults: files that are no tokens are left out, however many there are.
+func TestTokensOfFaults(t *testing.T) {
+	const accounts = 2 * maxUnread
+	d := newScene(t, t.TempDir())
+	s := on(t, d, Options{})
+	for n := range accounts {
+		_, err := s.Save(t.Context(), resolvertest.Token(t, n, 100), resolver.Push)
+		require.NoError(t, err)
+		require.NoError(t, d.root.WriteFile(s.options.file(rawOf(t, n)), []byte("no token"), fileMode))
+	}
+	for held, err := range s.Tokens(t.Context()) {
+		require.Fail(t, "a token", "%v, %v", held, err)
+	}
+	require.Len(t, s.Faults(), accounts)
 }
 
 func rawOf(t *testing.T, n int) rawKey {

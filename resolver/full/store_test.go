@@ -15,6 +15,7 @@ var (
 	_ resolver.Store       = (*full.Store)(nil)
 	_ resolver.Watcher     = (*full.Store)(nil)
 	_ resolver.SystemBound = (*full.Store)(nil)
+	_ resolver.Lister      = (*full.Store)(nil)
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -5,46 +5,81 @@ import (
 	"errors"
 	"iter"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/natsauth/natsauth/resolver"
 )
 
-// batch is how many files are read at a time.
-const batch = 256
+const (
+	// batch is how many files are read at a time.
+	batch = 256
+	// maxUnread is how many files of a directory may be unreadable before that is the directory's fault: so many a bad
+	// place on a disk, or somebody's chmod, may have hit.
+	maxUnread = 16
+)
 
-// Tokens gives every account's token in canonical spelling, of the accounts as they are when a loop begins and in their
-// order. It is what asking for each of them comes to, and faster. An account that has lost its token since is left out, as is one whose file is
-// at fault. No lock is held while the loop's body runs. Another error ends the loop, with an empty token.
-func (s *Store) Tokens(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+// Tokens gives every account's token, as resolver.Lister says. It is what asking for each of them comes to, and faster. An
+// account that has lost its token since is left out, as is one whose file is at fault, or cannot be read: the Logger is told.
+// If that is so of more than 16 files, or of more than have been read, it is an outage, and ends the loop.
+func (s *Store) Tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
+	return func(yield func(resolver.Held, error) bool) {
 		keys, err := s.keys(ctx)
 		if err != nil {
-			yield("", err)
+			yield(resolver.Held{}, err)
 			return
 		}
-		for len(keys) > 0 {
-			n := min(batch, len(keys))
-			tokens, err := s.readBatch(ctx, keys[:n])
+		r := reading{store: s}
+		for some := range slices.Chunk(keys, batch) {
+			tokens, err := r.read(ctx, some)
 			if err != nil {
-				yield("", err)
+				yield(resolver.Held{}, err)
 				return
 			}
-			for _, token := range tokens {
-				if token != "" && !yield(token, nil) {
+			for i, token := range tokens {
+				if err := s.usable(ctx); err != nil {
+					yield(resolver.Held{}, err)
+					return
+				}
+				if token != "" && !yield(resolver.Held{Account: some[i], Token: token}, nil) {
 					return
 				}
 			}
-			keys = keys[n:]
 		}
 	}
 }
 
-// readBatch reads the tokens of some accounts; empty: there is none. It is no use of them.
-func (s *Store) readBatch(ctx context.Context, keys []string) ([]string, error) {
-	if err := s.usable(ctx); err != nil {
+// reading is one loop of Tokens.
+type reading struct {
+	store        *Store
+	done, unread int // files
+}
+
+// read reads the tokens of some accounts; empty: there is none, or it is left out.
+func (r *reading) read(ctx context.Context, keys []string) ([]string, error) {
+	tokens, errs := r.store.ask(ctx, keys)
+	if err := r.store.usable(ctx); err != nil {
 		return nil, err
 	}
+	var last error
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			r.done++
+		case !errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, ErrFault):
+			r.unread++
+			last = err
+			r.store.options.Logger.Warn("full: a token was not read", "account", keys[i], "error", err)
+		}
+	}
+	if r.unread > min(r.done, maxUnread) {
+		return nil, last
+	}
+	return tokens, nil
+}
+
+// ask asks for accounts, as many at a time as there are processors.
+func (s *Store) ask(ctx context.Context, keys []string) ([]string, []error) {
 	known := s.records(keys)
 	tokens, errs := make([]string, len(keys)), make([]error, len(keys))
 	var reading sync.WaitGroup
@@ -64,12 +99,7 @@ func (s *Store) readBatch(ctx context.Context, keys []string) ([]string, error) 
 		})
 	}
 	reading.Wait()
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, resolver.ErrNotFound) && !errors.Is(err, ErrFault) {
-			return nil, err
-		}
-	}
-	return tokens, nil
+	return tokens, errs
 }
 
 // records gives what the index knows of accounts; of one that it does not know, what is no file's.

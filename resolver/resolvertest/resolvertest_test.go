@@ -27,6 +27,7 @@ var faults = []string{
 	"gives another's token", "finds strangers", "takes not found for an outage", "tells no outage", "waits for nobody",
 	"takes older tokens", "takes no override", "takes anything", "says changed", "tells the token", "keeps the spelling",
 	"deletes nothing", "deletes with an error", "lists in no order", "lists as it goes", "hashes nothing", "forgets marks",
+	"gives tokens in no order", "gives tokens of others", "gives some tokens", "ends tokens without an error",
 }
 
 func (s *faulty) Resolve(ctx context.Context, account string) (string, error) {
@@ -121,6 +122,38 @@ func (s *faulty) Accounts(ctx context.Context) iter.Seq2[string, error] {
 				}
 			}
 			if !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *faulty) Tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
+	return func(yield func(resolver.Held, error) bool) {
+		var all []resolver.Held
+		for held, err := range resolver.ListerOf(struct{ resolver.Store }{s}).Tokens(ctx) {
+			switch {
+			case err != nil && s.fault != "ends tokens without an error":
+				yield(resolver.Held{}, err)
+			case err != nil:
+			case s.fault == "gives tokens in no order" || s.fault == "gives tokens of others" || s.fault == "gives some tokens":
+				all = append(all, held)
+			case !yield(held, nil):
+				return
+			}
+		}
+		switch {
+		case s.fault == "gives some tokens" && len(all) > 0:
+			all = all[1:]
+		case s.fault == "gives tokens of others" && len(all) > 1:
+			all[0].Token, all[1].Token = all[1].Token, all[0].Token
+		}
+		slices.Reverse(all)
+		if s.fault != "gives tokens in no order" {
+			slices.Reverse(all)
+		}
+		for _, held := range all {
+			if !yield(held, nil) {
 				return
 			}
 		}

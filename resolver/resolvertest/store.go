@@ -27,6 +27,7 @@ func runStore(t *testing.T, open keeps) {
 	t.Run("Override", func(t *testing.T) { overrides(t, open) })
 	t.Run("Delete", func(t *testing.T) { deletes(t, open) })
 	t.Run("Accounts", func(t *testing.T) { lists(t, open) })
+	t.Run("Tokens", func(t *testing.T) { tokens(t, open) })
 	t.Run("Hash", func(t *testing.T) { hashes(t, open) })
 	t.Run("EndedStore", func(t *testing.T) { endedStore(t, open) })
 	t.Run("Concurrently", func(t *testing.T) { concurrently(t, open) })
@@ -55,6 +56,16 @@ func Holds(t testing.TB, s resolver.Store, tokens ...string) {
 	slices.Sort(keys)
 	if got := Accounts(t, s); !slices.Equal(got, keys) {
 		t.Fatalf("Accounts gave %q, want %q", got, keys)
+	}
+	listed := []string{}
+	for held, err := range resolver.ListerOf(s).Tokens(t.Context()) {
+		if got, failed := s.Resolve(t.Context(), held.Account); err != nil || failed != nil || got != held.Token {
+			t.Fatalf("Tokens gave %.80q, %v, and another token than Resolve: %t", held.Account, err, got != held.Token)
+		}
+		listed = append(listed, held.Account)
+	}
+	if !slices.Equal(listed, keys) {
+		t.Fatalf("Tokens gave %q, want %q", listed, keys)
 	}
 	if got, err := s.Hash(t.Context()); err != nil || got != want {
 		t.Fatalf("Hash gave %x, %v, want %x", got, err, want)
@@ -262,6 +273,50 @@ func lists(t *testing.T, open keeps) {
 	}
 }
 
+// The body of a loop may write to the store. It sees the accounts as they were, each with a token that was its own, and not
+// what has come since.
+func tokens(t *testing.T, open keeps) {
+	s := open(t, Token(t, 1, 1), Token(t, 2, 1), Token(t, 3, 1))
+	want := Accounts(t, s)
+	seq := resolver.ListerOf(s).Tokens(t.Context())
+	var got []string
+	for held, err := range seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := parse(t, held.Token); a.Key != held.Account {
+			t.Fatalf("the loop gave %q the token of %q", held.Account, a.Key)
+		}
+		got = append(got, held.Account)
+		if err := s.Delete(t.Context(), held.Account); err != nil {
+			t.Fatal(err)
+		}
+		save{next: Token(t, 10+len(got), 1), changed: true}.does(t, s)
+	}
+	if !slices.Equal(got, want) || len(want) != 3 {
+		t.Fatalf("the loop saw %q, want %q", got, want)
+	}
+	for held, err := range seq { // once more, as of now, and ended by the body
+		if err != nil || slices.Contains(want, held.Account) {
+			t.Fatalf("a second loop gave %v, or what there was in the first", err)
+		}
+		break
+	}
+	Holds(t, s, Token(t, 11, 1), Token(t, 12, 1), Token(t, 13, 1))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var errs []error
+	var last resolver.Held
+	for held, err := range resolver.ListerOf(s).Tokens(ctx) {
+		errs, last = append(errs, err), held
+		cancel()
+	}
+	if len(errs) != 2 || errs[0] != nil || !isOutage(errs[1], context.Canceled) || last != (resolver.Held{}) {
+		t.Fatalf("a context that ended in the loop gave %v", errs)
+	}
+}
+
 func hashes(t *testing.T, open keeps) {
 	var tokens []string
 	for n := range 8 {
@@ -297,8 +352,14 @@ func endedStore(t *testing.T, open keeps) {
 		}
 		errs = append(errs, err)
 	}
-	if changed || hash != [32]byte{} || len(errs) != 4 {
-		t.Errorf("Save gave %t, Hash %x, and Accounts %d errors", changed, hash, len(errs)-3)
+	for held, err := range resolver.ListerOf(s).Tokens(ctx) {
+		if held != (resolver.Held{}) {
+			t.Errorf("Tokens gave %q", held.Account)
+		}
+		errs = append(errs, err)
+	}
+	if changed || hash != [32]byte{} || len(errs) != 5 {
+		t.Errorf("Save gave %t, Hash %x, and Accounts and Tokens %d errors", changed, hash, len(errs)-3)
 	}
 	for _, err := range errs {
 		if !isOutage(err, context.Canceled) {
@@ -319,6 +380,7 @@ func concurrently(t *testing.T, open keeps) {
 		want = append(want, tokens[len(tokens)-1])
 	}
 	s := open(t)
+	list := resolver.ListerOf(s)
 	var writing, reading sync.WaitGroup
 	var done atomic.Bool
 	for _, read := range []func(){
@@ -328,6 +390,13 @@ func concurrently(t *testing.T, open keeps) {
 			for key, err := range s.Accounts(t.Context()) {
 				if key == "" || err != nil {
 					t.Errorf("Accounts gave %q, %v", key, err)
+				}
+			}
+		},
+		func() {
+			for held, err := range list.Tokens(t.Context()) {
+				if err != nil || held.Token == "" {
+					t.Errorf("Tokens gave %q, %v", held.Account, err)
 				}
 			}
 		},
