@@ -130,6 +130,40 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestLimitCountsFaults: an account whose file is damaged keeps its place until it has a token again, or is deleted.
+func TestLimitCountsFaults(t *testing.T) {
+	for _, opened := range []bool{false, true} {
+		dir := t.TempDir()
+		o := full.Options{Limit: 2, Delete: full.DeleteHard}
+		s := open(t, dir, o)
+		save(t, s, resolvertest.Token(t, 1, 100), resolvertest.Token(t, 2, 100))
+		write(t, dir, resolvertest.Account(t, 2)+".jwt", "no token")
+		write(t, dir, "x.jwt", "no account's")
+		if opened {
+			require.NoError(t, s.Close())
+			s = open(t, dir, o)
+		}
+		_, err := s.Reload(t.Context())
+		require.NoError(t, err)
+		refused := func() {
+			t.Helper()
+			_, err := s.Save(t.Context(), resolvertest.Token(t, 3, 100), resolver.Push)
+			require.ErrorIs(t, err, resolver.ErrFull)
+		}
+		require.Len(t, s.Faults(), 2)
+		refused()
+		save(t, s, resolvertest.Token(t, 2, 100))
+		refused()
+		write(t, dir, resolvertest.Account(t, 2)+".jwt", "no token")
+		_, err = s.Resolve(t.Context(), resolvertest.Account(t, 2))
+		require.ErrorIs(t, err, resolver.ErrUnavailable)
+		refused()
+		require.NoError(t, s.Delete(t.Context(), resolvertest.Account(t, 2)))
+		save(t, s, resolvertest.Token(t, 3, 100))
+		resolvertest.Holds(t, s, resolvertest.Token(t, 1, 100), resolvertest.Token(t, 3, 100))
+	}
+}
+
 // TestExpiry: a token is there until its time is over, and not from then on, also for who opens the directory then.
 func TestExpiry(t *testing.T) {
 	for _, mode := range []full.DeleteMode{full.DeleteOff, full.DeleteRename, full.DeleteHard} {
@@ -286,12 +320,17 @@ func TestForeignFiles(t *testing.T) {
 	key, token := resolvertest.Account(t, 1), resolvertest.Token(t, 1, 100)
 	files := map[string]bool{ // whether it is a fault
 		"operator.jwt": true, "x.jwt": true, resolvertest.Operator(t) + ".jwt": true, key[len(key)-2:] + "/" + key + ".jwt": true,
+		".backup.jwt2024": false, "." + key + ".jwt": false, "." + key + ".jwtx1": false, "." + key + ".jwt.1": false, ".x.jwt1": false,
+		"." + resolvertest.Operator(t) + ".jwt7": false, "..natsauth.index": false, "..natsauth.other1": false, ".natsauth.index7": false,
 		"notes.txt": false, key + ".jwt.deleted": false, key + ".jwt.aside": false, ".hidden/x.jwt": false,
 	}
 	for name := range files {
 		write(t, dir, name, token)
 	}
-	write(t, dir, "."+key+".jwt1234", token[:10])
+	left := []string{"." + key + ".jwt1234", "..natsauth.index1", "..natsauth.marks99"}
+	for _, name := range left {
+		write(t, dir, name, token[:10])
+	}
 	s := open(t, dir, full.Options{})
 	resolvertest.Holds(t, s)
 	var got []string
@@ -302,11 +341,27 @@ func TestForeignFiles(t *testing.T) {
 		require.Equal(t, fault, slices.Contains(got, name), name)
 		require.Equal(t, token, read(t, dir, name))
 	}
-	require.NoFileExists(t, filepath.Join(dir, "."+key+".jwt1234"), "what a write left behind that did not come to its end")
+	for _, name := range left {
+		require.NoFileExists(t, filepath.Join(dir, name), "what a write left behind that did not come to its end")
+	}
 	require.NoError(t, os.Remove(filepath.Join(dir, "x.jwt")))
 	_, err := s.Reload(t.Context())
 	require.NoError(t, err)
 	require.Len(t, s.Faults(), 3)
+}
+
+// TestLeftoversOfShards are in the directory, or in the folder of the file, and of no other.
+func TestLeftoversOfShards(t *testing.T) {
+	dir, key := t.TempDir(), resolvertest.Account(t, 1)
+	name, shard := "."+key+".jwt1", key[len(key)-2:]
+	for _, folder := range []string{"", shard, "XX"} {
+		write(t, dir, filepath.Join(folder, name), "x")
+	}
+	require.NotEqual(t, "XX", shard)
+	open(t, dir, full.Options{Sharded: true})
+	require.NoFileExists(t, filepath.Join(dir, name))
+	require.NoFileExists(t, filepath.Join(dir, shard, name))
+	require.FileExists(t, filepath.Join(dir, "XX", name))
 }
 
 // TestF112OthersWriteThere: what others do in the directory is seen when the account is asked for, and by Reload; the

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 )
 
 // disk is what the store does to files. All names are inside one directory, separated by slashes. Tests put faults
@@ -24,11 +23,14 @@ type disk interface {
 	replace(name string, data []byte) error
 	// extend adds to the end of a file and waits until that is on the disk.
 	extend(name string, data []byte) error
+	// link gives a file a second name, if nothing has it. There are systems, and things, for which that cannot be.
+	link(from, to string) error
 	rename(from, to string) error
 	remove(name string) error
 	// settle waits until what was renamed and removed in a folder is on the disk.
 	settle(folder string) error
-	folder(name string) error
+	// folder makes a folder, if there is none.
+	folder(name string) (made bool, err error)
 	close() error
 }
 
@@ -110,6 +112,7 @@ func (d directory) extend(name string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
+func (d directory) link(from, to string) error   { return d.root.Link(from, to) }
 func (d directory) rename(from, to string) error { return d.root.Rename(from, to) }
 func (d directory) remove(name string) error     { return d.root.Remove(name) }
 
@@ -121,12 +124,12 @@ func (d directory) settle(folder string) error {
 	return errors.Join(syncFolder(f), f.Close())
 }
 
-func (d directory) folder(name string) error {
+func (d directory) folder(name string) (bool, error) {
 	err := d.root.Mkdir(name, folderMode)
 	if errors.Is(err, fs.ErrExist) {
-		return nil
+		return false, nil
 	}
-	return errors.Join(err, d.settle(path.Dir(name)))
+	return err == nil, err
 }
 
 func (d directory) close() error { return errors.Join(d.short.close(), d.root.Close()) }

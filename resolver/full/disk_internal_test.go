@@ -24,13 +24,15 @@ import (
 // scene is a disk on which things go wrong.
 type scene struct {
 	directory
-	mu     sync.Mutex
-	asked  []string // guarded by mu; the operation and the name
-	fail   error    // of the operation that comes when left is 0
-	left   int
-	half   bool // what is written gets there in part, and a rename gets there whole
-	failed string
-	broken map[string]bool // files that cannot be read
+	mu      sync.Mutex
+	asked   []string // guarded by mu; the operation and the name
+	fail    error    // of the operation that comes when left is 0
+	left    int
+	half    bool // what is written gets there in part, and a rename gets there whole
+	failed  string
+	broken  map[string]bool // files that cannot be read
+	dead    bool            // what comes after that fails, too
+	refused string          // an operation that always fails
 }
 
 // step notes an operation, and gives its error.
@@ -41,10 +43,13 @@ func (s *scene) step(op, name string) error {
 	if op == "read" && s.broken[name] {
 		return &fs.PathError{Op: op, Path: name, Err: syscall.EIO}
 	}
+	if s.refused == op+" "+name {
+		return &fs.PathError{Op: op, Path: name, Err: syscall.EIO}
+	}
 	if s.fail == nil {
 		return nil
 	}
-	if s.left--; s.left >= 0 || s.failed != "" {
+	if s.left--; s.left >= 0 || s.failed != "" && !s.dead {
 		return nil
 	}
 	s.failed = op + " " + name
@@ -99,6 +104,13 @@ func (s *scene) extend(name string, data []byte) error {
 	return s.directory.extend(name, data)
 }
 
+func (s *scene) link(from, to string) error {
+	if err := s.step("link", from); err != nil {
+		return err
+	}
+	return s.directory.link(from, to)
+}
+
 func (s *scene) rename(from, to string) error {
 	if err := s.step("rename", from); err != nil {
 		return err
@@ -120,9 +132,9 @@ func (s *scene) settle(folder string) error {
 	return s.directory.settle(folder)
 }
 
-func (s *scene) folder(name string) error {
+func (s *scene) folder(name string) (bool, error) {
 	if err := s.step("folder", name); err != nil {
-		return err
+		return false, err
 	}
 	return s.directory.folder(name)
 }
@@ -350,7 +362,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	for _, op := range []string{"read", "stat", "list", "write", "extend", "rename", "remove", "settle", "folder"} {
+	for _, op := range []string{"read", "stat", "list", "write", "extend", "link", "rename", "remove", "settle", "folder"} {
 		require.NotZero(t, hit[op], "no fault of %s", op)
 	}
 }

@@ -18,5 +18,7 @@
 // # What is not a token
 //
 // A file that ends in .jwt and is not what its name says is set aside: it stays where it is, [Store.Faults] tells it by
-// name, and the account has no token. A Save of that account renames it to <KEY>.jwt.aside first.
+// name, and the account has no token that can be had, which is an outage and not a "not found". A Save of that account gives
+// it the name <KEY>.jwt.aside, and puts the token in its place without a moment in between; where a file can have no second
+// name there is one.
 package full

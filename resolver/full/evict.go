@@ -115,9 +115,12 @@ func (s *Store) use(k rawKey) {
 	}
 }
 
-// makeRoom makes room for one more account, or says why there is none. s.mu is held.
-func (s *Store) makeRoom() error {
-	if !s.options.Evict {
+// makeRoom makes room for an account that has no token, or says why there is none. s.mu is held.
+func (s *Store) makeRoom(next rawKey) error {
+	switch {
+	case s.hasRoom(next):
+		return nil
+	case !s.options.Evict:
 		return resolver.ErrFull
 	}
 	evicted, failed := 0, error(nil)

@@ -56,8 +56,9 @@ type index struct {
 	recent map[rawKey]*entry // nil: not there any more
 	count  int
 	hash   [sha256.Size]byte
-	next   int64 // no token's time is over before; 0: none's ever is
-	room   int   // how many may be recent before that is written, at least
+	next   int64    // no token's time is over before, but those of ended; 0: none's ever is
+	ended  []rawKey // the time of their tokens was over when it was looked; to be removed
+	room   int      // how many may be recent before that is written, at least
 }
 
 // newIndex makes an index of entries, which are in order.
@@ -151,29 +152,38 @@ func (x *index) all() iter.Seq[record] {
 	}
 }
 
-// keys gives the keys of the accounts in ascending order of their text.
-func (x *index) keys() []string {
+// keys gives the keys of the accounts in ascending order of their text, without those whose tokens' time is over.
+func (x *index) keys(now int64) []string {
 	out := make([]string, 0, x.count)
 	for r := range x.all() {
-		out = append(out, r.key.String())
+		if !r.due(now) {
+			out = append(out, r.key.String())
+		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-// over gives the accounts whose tokens' time is over, and learns when the next one's is.
-func (x *index) over(now int64) []rawKey {
-	if x.next == 0 || now < x.next {
-		return nil
-	}
-	var out []rawKey
-	x.next = 0
-	for r := range x.all() {
-		if r.due(now) {
-			out = append(out, r.key)
-		} else if r.end() != math.MaxUint32 {
-			x.await(&r)
+// due says whether there may be tokens whose time is over.
+func (x *index) due(now int64) bool { return len(x.ended) > 0 || x.next != 0 && x.next <= now }
+
+// over gives some accounts whose tokens' time is over, each once. It looks at all when it has given those that it knows, and
+// learns when the next one's is.
+func (x *index) over(now int64, most int) []rawKey {
+	if len(x.ended) == 0 {
+		x.next = 0
+		for r := range x.all() {
+			if r.due(now) {
+				x.ended = append(x.ended, r.key)
+			} else if r.end() != math.MaxUint32 {
+				x.await(&r)
+			}
 		}
+	}
+	n := min(most, len(x.ended))
+	out := x.ended[:n]
+	if x.ended = x.ended[n:]; len(x.ended) == 0 {
+		x.ended = nil
 	}
 	return out
 }

@@ -22,9 +22,10 @@ const marksFile = own + "marks"
 // marks remember when the tokens of accounts were issued that were deleted or evicted. A line of the file is a key, the time in
 // seconds since 1970, a word if the account was evicted, and a checksum: a last line that was not written to its end is no line, and the next one is on a line of its own.
 type marks struct {
-	byKey map[rawKey]mark
-	lines int  // in the file
-	torn  bool // the last one may not be whole
+	byKey   map[rawKey]mark
+	lines   int  // in the file
+	torn    bool // the last one may not be whole
+	settled bool // the file's name is on the disk, as far as we have seen to it
 }
 
 // mark is one of them, and its age among them.
@@ -146,6 +147,12 @@ func (m *marks) write(d disk, k rawKey, is mark) error {
 		return err
 	}
 	m.torn = false
+	if !m.settled {
+		if err := d.settle("."); err != nil {
+			return err
+		}
+		m.settled = true
+	}
 	m.lines++
 	if m.add(k, is); m.lines > 2*maxMarks {
 		return m.compact(d)
@@ -167,6 +174,6 @@ func (m *marks) compact(d disk) error {
 	if err := d.replace(marksFile, b.Bytes()); err != nil {
 		return fmt.Errorf("full: marks of deleted accounts: %w", err)
 	}
-	m.lines, m.torn = len(keys), false
+	m.lines, m.torn, m.settled = len(keys), false, false
 	return nil
 }

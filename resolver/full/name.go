@@ -83,9 +83,21 @@ func (o Options) account(file string) (rawKey, bool) {
 }
 
 // isTemporary says whether a file is what a write that did not come to its end has left behind: a dot, the name of what
-// was to be written, and digits.
-func isTemporary(file string) bool {
-	name, ok := strings.CutPrefix(path.Base(file), ".")
-	name = strings.TrimRight(name, "0123456789")
-	return ok && (strings.HasSuffix(name, extension) || strings.HasPrefix(name, own)) && name != path.Base(file)[1:]
+// was to be written, and digits, in the directory or in the folder of what was to be written. Nothing else that is hidden is
+// ours.
+func (o Options) isTemporary(file string) bool {
+	name, hidden := strings.CutPrefix(path.Base(file), ".")
+	of := strings.TrimRight(name, "0123456789")
+	if !hidden || of == name {
+		return false
+	}
+	folder := path.Dir(file)
+	if of == indexFile || of == marksFile {
+		return folder == "."
+	}
+	key, ok := strings.CutSuffix(of, extension)
+	if _, isKey := parseKey(key); !ok || !isKey {
+		return false
+	}
+	return folder == "." || folder == o.folder(key)
 }

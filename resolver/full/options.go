@@ -40,7 +40,8 @@ type Options struct {
 	// Delete says what Delete does, and what becomes of tokens whose time is over. With DeleteOff and DeleteHard these
 	// are removed (F108, behaviour 7.10).
 	Delete DeleteMode
-	// Limit is how many accounts there may be; one more is resolver.ErrFull. 0: as many as there are.
+	// Limit is how many accounts there may be; one more is resolver.ErrFull. One whose file is at fault
+	// counts. 0: as many as there are.
 	Limit int
 	// Evict has the account that was not asked for or saved for longest make room for one more, in place of
 	// resolver.ErrFull, as in nats-server's cache resolver (F109). Its file is removed, whatever Delete says.

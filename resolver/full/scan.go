@@ -81,7 +81,7 @@ func (s *Store) files(out *found) ([]look, error) {
 			switch {
 			case ours:
 				files = append(files, look{name: name, entry: entry{key: k}})
-			case isTemporary(name):
+			case s.options.isTemporary(name):
 				out.leftovers = append(out.leftovers, name)
 			case strings.HasPrefix(name, "."):
 			case folder == "." && s.isFolder(name):

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"math"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -31,7 +32,8 @@ type Store struct {
 	marks    marks
 	faults   map[string]error // by the file's name
 	watchers map[*watcher]struct{}
-	unsure   bool // the index's hash has to be made anew
+	folders  map[string]struct{} // whose names are on the disk
+	unsure   bool                // the index's hash has to be made anew
 	closed   bool
 	loading  sync.Mutex // held by one Reload
 	used     recency    // of Options.Evict
@@ -68,7 +70,7 @@ func open(d disk, o Options) (*Store, error) {
 	}
 	s := &Store{
 		options: o, disk: d, index: newIndex(nil), marks: m,
-		faults: make(map[string]error), watchers: make(map[*watcher]struct{}),
+		faults: make(map[string]error), watchers: make(map[*watcher]struct{}), folders: make(map[string]struct{}),
 	}
 	known := s.readIndex()
 	found, err := s.scan(context.Background(), known)
@@ -113,16 +115,18 @@ func (s *Store) Resolve(ctx context.Context, account string) (string, error) {
 
 // find is Resolve of a key, and no use of the account.
 func (s *Store) find(k rawKey) (string, error) {
-	s.expire()
+	now := s.expire()
 	s.mu.RLock()
 	r, ok := s.index.get(k)
 	s.mu.RUnlock()
-	if ok {
+	if !ok {
+		if _, err := s.disk.stat(s.options.file(k)); errors.Is(err, fs.ErrNotExist) {
+			return "", resolver.ErrNotFound
+		}
+	} else if !r.due(now) {
 		if token, ok := s.quick(r, make([]byte, roomy)); ok {
 			return token, nil
 		}
-	} else if _, err := s.disk.stat(s.options.file(k)); errors.Is(err, fs.ErrNotExist) {
-		return "", resolver.ErrNotFound
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,8 +161,8 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 	if err := s.usable(ctx); err != nil {
 		return false, err
 	}
-	s.expire()
-	if k, ok := s.keeps(token); ok && m <= resolver.Override {
+	now := s.expire()
+	if k, ok := s.keeps(token, now); ok && m <= resolver.Override {
 		s.use(k)
 		return false, nil
 	}
@@ -182,8 +186,8 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 		s.use(next.key)
 		return false, nil
 	}
-	if held == nil && s.options.Limit != 0 && s.index.count >= s.options.Limit {
-		if err := s.makeRoom(); err != nil {
+	if held == nil {
+		if err := s.makeRoom(next.key); err != nil {
 			return false, err
 		}
 	}
@@ -196,7 +200,7 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 
 // keeps says whether the token is the one that is held, and is there, and of which account: its file has the size and the
 // time that the index knows, or is read. Whose it is it says itself; that it is right was seen when it came.
-func (s *Store) keeps(token string) (rawKey, bool) {
+func (s *Store) keeps(token string, now int64) (rawKey, bool) {
 	k, ok := subject(token)
 	if !ok {
 		return k, false
@@ -204,7 +208,7 @@ func (s *Store) keeps(token string) (rawKey, bool) {
 	s.mu.RLock()
 	r, ok := s.index.get(k)
 	s.mu.RUnlock()
-	if !ok || !r.is(sum([]byte(token))) {
+	if !ok || r.due(now) || !r.is(sum([]byte(token))) {
 		return k, false
 	}
 	info, err := s.disk.stat(s.options.file(k))
@@ -229,6 +233,21 @@ func (s *Store) mark(k rawKey, held *file) resolver.Mark {
 	return resolver.Mark{IssuedAt: math.MinInt64}
 }
 
+// hasRoom says whether an account that has no token may have one. Whose file is at fault keeps its place.
+func (s *Store) hasRoom(k rawKey) bool {
+	left := s.options.Limit - s.index.count
+	if s.options.Limit == 0 || left > len(s.faults) {
+		return true
+	}
+	for name := range s.faults {
+		other, ok := s.options.account(name)
+		if _, held := s.index.get(other); ok && !held && other != k {
+			left--
+		}
+	}
+	return left > 0
+}
+
 // put writes a token in place of what is held. s.mu is held.
 func (s *Store) put(next, held *file) error {
 	name := s.options.file(next.key)
@@ -236,8 +255,11 @@ func (s *Store) put(next, held *file) error {
 	if err == nil {
 		err = s.store(name, next.token)
 	}
-	if err != nil {
-		return outage(errors.Join(err, s.restore(next.key, name, held), s.putBack(aside, name)))
+	switch {
+	case err != nil && aside != "":
+		return outage(errors.Join(err, s.putBack(aside, name)))
+	case err != nil:
+		return outage(errors.Join(err, s.restore(next.key, name, held)))
 	}
 	delete(s.faults, name)
 	s.enter(next, held)
@@ -245,28 +267,60 @@ func (s *Store) put(next, held *file) error {
 	return nil
 }
 
-// prepare makes room for a file: its folder, and what is in its place and no token goes aside. It gives the name under which that
-// is now; empty: there was nothing.
+// prepare makes room for a file: its folder, and what is in its place and no token gets a second name, so that at no moment
+// nothing is there: no token is another answer than none that can be had. It gives that name; empty: there was nothing.
 func (s *Store) prepare(name string) (string, error) {
-	if folder := path.Dir(name); folder != "." {
-		if err := s.disk.folder(folder); err != nil {
-			return "", err
-		}
+	if err := s.ready(path.Dir(name)); err != nil {
+		return "", err
 	}
 	if s.faults[name] == nil {
 		return "", nil
 	}
+	return s.setAside(name, s.linkOrRename)
+}
+
+// ready makes a folder, and sees to it that its name is on the disk: if it was there already, once, for whoever made it may
+// not have come so far.
+func (s *Store) ready(folder string) error {
+	if folder == "." {
+		return nil
+	}
+	made, err := s.disk.folder(folder)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.folders[folder]; ok && !made {
+		return nil
+	}
+	delete(s.folders, folder)
+	if err := s.disk.settle(path.Dir(folder)); err != nil {
+		return err
+	}
+	s.folders[folder] = struct{}{}
+	return nil
+}
+
+// setAside gives what is no token the name under which it stays, and gives that; empty: there was nothing.
+func (s *Store) setAside(name string, rename func(from, to string) error) (string, error) {
 	to, err := s.free(name + aside)
 	if err != nil {
 		return "", err
 	}
-	switch err := s.disk.rename(name, to); {
+	switch err := rename(name, to); {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
 	case err != nil:
 		return "", err
 	}
 	return to, s.disk.settle(path.Dir(name))
+}
+
+func (s *Store) linkOrRename(from, to string) error {
+	err := s.disk.link(from, to)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.disk.rename(from, to)
 }
 
 // maxAside is how many files of one account may be aside.
@@ -288,15 +342,18 @@ func (s *Store) free(name string) (string, error) {
 	return "", fmt.Errorf("%d files are set aside there", maxAside)
 }
 
-// putBack undoes prepare where nothing came in the file's place: the account has no token still, and not none.
+// putBack undoes prepare, and what came in the file's place: the account has no token that can be had still, and not none.
 func (s *Store) putBack(aside, name string) error {
-	if aside == "" {
-		return nil
-	}
-	if _, err := s.disk.stat(name); !errors.Is(err, fs.ErrNotExist) {
+	was, err := s.disk.stat(aside)
+	if err != nil {
 		return err
 	}
-	return errors.Join(s.disk.rename(aside, name), s.disk.settle(path.Dir(name)))
+	if there, failed := s.disk.stat(name); failed == nil && os.SameFile(there, was) {
+		err = s.disk.remove(aside)
+	} else {
+		err = s.disk.rename(aside, name)
+	}
+	return errors.Join(err, s.disk.settle(path.Dir(name)))
 }
 
 func (s *Store) store(name, token string) error {
@@ -361,7 +418,7 @@ func (s *Store) Delete(ctx context.Context, account string) error {
 	held, err := s.observe(k)
 	switch {
 	case errors.Is(err, ErrFault):
-		if _, err = s.prepare(s.options.file(k)); err == nil { // it goes aside
+		if _, err = s.setAside(s.options.file(k), s.disk.rename); err == nil {
 			delete(s.faults, s.options.file(k))
 		}
 	case held != nil:
@@ -402,29 +459,35 @@ func (s *Store) drop(held *file, m mark, rename bool) error {
 	return nil
 }
 
-// retryTime is after how many seconds what could not be removed is tried again.
-const retryTime = 60
+const (
+	// retryTime is after how many seconds what could not be removed is tried again.
+	retryTime = 60
+	// maxExpired is how many tokens whose time is over one call removes: each is a mark and a change of a folder that have to
+	// get to the disk, and everybody waits for the lock meanwhile. The next call goes on.
+	maxExpired = 16
+)
 
-// expire removes the tokens whose time is over.
-func (s *Store) expire() {
+// expire removes tokens whose time is over, and gives the time. One that it leaves is nobody's token either.
+func (s *Store) expire() int64 {
 	now := s.options.Clock().Unix()
 	s.mu.RLock()
-	due := s.index.next != 0 && s.index.next <= now
+	due := s.index.due(now)
 	s.mu.RUnlock()
 	if !due {
-		return
+		return now
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return
+		return now
 	}
-	for _, k := range s.index.over(now) {
+	for _, k := range s.index.over(now, maxExpired) {
 		if _, err := s.observe(k); err != nil {
 			s.index.next = now + retryTime
 			s.options.Logger.Warn("full: a token whose time is over was not removed", "account", k.String(), "error", err)
 		}
 	}
+	return now
 }
 
 // Accounts gives the keys of the accounts as they are when a loop begins.
@@ -451,13 +514,14 @@ func (s *Store) keys(ctx context.Context) ([]string, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
-	s.expire()
+	now := s.expire()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.index.keys(), nil
+	return s.index.keys(now), nil
 }
 
-// Hash gives the hash of what is held. It is kept up to date with each change, and costs nothing to ask for.
+// Hash gives the hash of what is held. It is kept up to date with each change, and costs nothing to ask for. Where very many
+// tokens end at once, those that are still to be removed are in it.
 func (s *Store) Hash(ctx context.Context) ([32]byte, error) {
 	if err := s.usable(ctx); err != nil {
 		return [32]byte{}, err

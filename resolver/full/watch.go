@@ -36,9 +36,9 @@ func (s *Store) Watch(ctx context.Context, changed func(account string)) error {
 		return err
 	}
 	w := &watcher{wake: make(chan struct{}, 1), keys: make(map[rawKey]struct{})}
-	s.mu.Lock()
-	s.watchers[w] = struct{}{}
-	s.mu.Unlock()
+	if err := s.enlist(w); err != nil {
+		return err
+	}
 	defer s.unwatch(w)
 	changed("")
 	rescan := time.NewTicker(s.options.Rescan)
@@ -60,6 +60,17 @@ func (s *Store) Watch(ctx context.Context, changed func(account string)) error {
 			changed(k.String())
 		}
 	}
+}
+
+// enlist has a watcher told from now on, and when the store is closed.
+func (s *Store) enlist(w *watcher) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.watchers[w] = struct{}{}
+	return nil
 }
 
 func (s *Store) unwatch(w *watcher) {
