@@ -2,10 +2,7 @@ package claimsync
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"iter"
-	"strings"
 
 	"github.com/natsauth/natsauth/claims"
 	"github.com/natsauth/natsauth/resolver"
@@ -103,22 +100,6 @@ func (s *Service) tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
 
 // over says whether a token of the store, which has verified it, has ended. What is no token is over.
 func (s *Service) over(token string) bool {
-	p, ok := peek(token)
-	return !ok || claims.Window{Expires: p.Expires}.At(s.config.Clock()) == claims.Closed
-}
-
-// payload is what a token says that somebody else has verified, or that nobody goes by.
-type payload struct {
-	Subject string `json:"sub"`
-	Expires int64  `json:"exp"`
-}
-
-// peek reads a token without verifying anything.
-func peek(token string) (payload, bool) {
-	_, rest, _ := strings.Cut(token, ".")
-	body, _, _ := strings.Cut(rest, ".")
-	var p payload
-	text, err := base64.RawURLEncoding.DecodeString(body)
-	ok := err == nil && json.Unmarshal(text, &p) == nil
-	return p, ok
+	said, err := claims.Peek(token)
+	return err != nil || claims.Window{Expires: said.Expires}.At(s.config.Clock()) == claims.Closed
 }

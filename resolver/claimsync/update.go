@@ -64,12 +64,12 @@ func (s *Service) apply(ctx context.Context, m resolver.Msg, account, token stri
 
 // unread is the account in the answer to a token that is not read, as far as one is known.
 func (s *Service) unread(token, named string, err error) string {
-	p, _ := peek(token)
+	said, _ := claims.Peek(token)
 	switch {
 	case s.config.UpdatesOnly:
 		return named
-	case errors.Is(err, claims.ErrInvalid) && claims.IsAccountKey(p.Subject): // all else about the token is in order
-		return p.Subject
+	case errors.Is(err, claims.ErrInvalid) && claims.IsAccountKey(said.Subject): // all else about the token is in order
+		return said.Subject
 	case s.config.Cache && named != "":
 		return named
 	default:

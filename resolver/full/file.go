@@ -24,23 +24,15 @@ func sum(token []byte) [sha256.Size]byte { return sha256.Sum256(token) }
 
 // parse reads a token, with the signature of whoever has issued it.
 func parse(token string) (*file, error) {
-	a, err := claims.ParseAccount(token)
+	t, err := resolver.ReadToken(token)
 	if err != nil {
 		return nil, err
 	}
-	canonical, err := claims.Canonical(token)
-	if err != nil {
-		return nil, err
-	}
-	k, ok := parseKey(a.Key)
+	k, ok := parseKey(t.Account)
 	if !ok {
 		return nil, errors.New("it is about no account")
 	}
-	return &file{
-		entry: entry{key: k, sum: sum([]byte(canonical)), expires: a.Expires},
-		mark:  resolver.Mark{IssuedAt: a.IssuedAt, Digest: a.Digest},
-		token: canonical,
-	}, nil
+	return &file{entry: entry{key: k, sum: sum([]byte(t.Text)), expires: t.Expires}, mark: t.Mark, token: t.Text}, nil
 }
 
 // subject guesses whose token a text is, without reading it: whoever asks compares the text with what is held.

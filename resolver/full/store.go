@@ -168,7 +168,7 @@ func (s *Store) Save(ctx context.Context, token string, m resolver.Mode) (bool, 
 	}
 	next, err := parse(token)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", resolver.ErrToken, err)
+		return false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
