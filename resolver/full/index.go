@@ -45,7 +45,9 @@ func (r *record) due(now int64) bool {
 func (r *record) end() int64 { return int64(binary.LittleEndian.Uint32(r.expires[:])) }
 
 // at is the file's time, in ns since 1970; 0: not to be believed.
-func (r *record) at() int64 { return int64(binary.LittleEndian.Uint64(r.changed[:])) } //nolint:gosec // G115: the bits of a number
+func (r *record) at() int64 {
+	return int64(binary.LittleEndian.Uint64(r.changed[:])) //nolint:gosec // G115: the bits of a number
+}
 
 // is says whether a token in canonical spelling is the one that is held, by its sum.
 func (r *record) is(sum [sha256.Size]byte) bool { return r.sum == [sumSize]byte(sum[:]) }
