@@ -52,8 +52,8 @@ func (b *bus) Publish(ctx context.Context, m resolver.Msg) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	if m.Subject == "" {
-		return errors.New("broker: a message has no subject")
+	if !literal(m.Subject) || m.Reply != "" && !literal(m.Reply) {
+		return fmt.Errorf("broker: a message to %q with the reply subject %q cannot be published", m.Subject, m.Reply)
 	}
 	o := b.server.options
 	if o.SystemAccount == "" {
@@ -67,6 +67,9 @@ func (b *bus) Publish(ctx context.Context, m resolver.Msg) error {
 
 // Subscribe listens in the system account.
 func (b *bus) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() error, error) {
+	if fn == nil {
+		return nil, errors.New("broker: a subscription needs a function")
+	}
 	l := &listener{fn: fn, heard: make(chan resolver.Msg, maxHeard), done: make(chan struct{})}
 	l.entry = &route.Entry[receiver]{Subject: subject, Queue: queue, Of: l}
 	b.mu.Lock()

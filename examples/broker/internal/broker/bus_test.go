@@ -10,7 +10,13 @@ import (
 
 	"github.com/natsauth/natsauth/examples/broker/internal/broker"
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
+
+// TestEveryBus: it keeps the promises of every bus.
+func TestEveryBus(t *testing.T) {
+	resolvertest.RunBus(t, func(t *testing.T) resolver.Bus { return newWorld(t, nil).server.Bus() })
+}
 
 // TestBus: the program itself listens and publishes in the system account, and nowhere else.
 func TestBus(t *testing.T) {
@@ -51,14 +57,14 @@ func TestBus(t *testing.T) {
 	require.Contains(t, strings.Join(admin.sync(), ""), "503")
 	require.Empty(t, heard)
 
-	_, err = bus.Subscribe("a..b", "", nil)
+	_, err = bus.Subscribe("a..b", "", func(resolver.Msg) {})
 	require.Error(t, err)
 	require.Error(t, bus.Publish(t.Context(), resolver.Msg{}))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, bus.Publish(ended, resolver.Msg{Subject: "x"}), context.Canceled)
 	w.server.Close()
-	_, err = bus.Subscribe("a", "", nil)
+	_, err = bus.Subscribe("a", "", func(resolver.Msg) {})
 	require.ErrorIs(t, err, broker.ErrClosed)
 }
 
@@ -66,7 +72,7 @@ func TestBus(t *testing.T) {
 func TestRelayIsABus(t *testing.T) {
 	relay := new(broker.Relay)
 	require.Error(t, relay.Publish(t.Context(), resolver.Msg{Subject: "x"}))
-	_, err := relay.Subscribe("x", "", nil)
+	_, err := relay.Subscribe("x", "", func(resolver.Msg) {})
 	require.Error(t, err)
 	newWorld(t, func(o *broker.Options) { o.Relay = relay })
 	heard := make(chan resolver.Msg, 1)
@@ -146,7 +152,7 @@ func TestBusIsHeardWithoutClients(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, bus.Publish(t.Context(), resolver.Msg{Subject: "x", Data: []byte("y")}))
 	require.Equal(t, "y", string((<-heard).Data))
-	_, err = bus.Subscribe("a..b", "", nil)
+	_, err = bus.Subscribe("a..b", "", func(resolver.Msg) {})
 	require.Error(t, err)
 	require.NoError(t, stop())
 	require.Equal(t, broker.NotHeld, w.server.Listeners(w.admin.Account().PublicKey()), "nothing is left of it")

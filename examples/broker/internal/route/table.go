@@ -125,12 +125,12 @@ func one[T any](members []*Entry[T], take func(*Entry[T]) bool) bool {
 	return false
 }
 
-// Valid says whether a subject is one to subscribe to: no token is empty, and ">"
-// is the last, if it is there.
+// Valid says whether a subject is one to subscribe to: no token is empty, there is no
+// white space, and ">" is the last token, if it is there.
 func Valid(subject string) bool {
 	open := false // ">" was seen
 	for token := range strings.SplitSeq(subject, ".") {
-		if token == "" || open {
+		if token == "" || open || strings.ContainsAny(token, "\t\n\f\r ") {
 			return false
 		}
 		open = token == ">"
