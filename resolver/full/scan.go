@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,7 @@ func (s *Store) scan(ctx context.Context, known []entry) (*found, error) {
 	if err := s.lookAll(ctx, known, seen); err != nil {
 		return nil, err
 	}
+	out.entries = make([]entry, 0, len(seen))
 	for i := range seen {
 		l := &seen[i]
 		if l.err != nil {
@@ -75,6 +77,7 @@ func (s *Store) files(out *found) ([]look, error) {
 		if err != nil {
 			out.faults[folder] = err
 		}
+		files = slices.Grow(files, len(list))
 		for _, name := range list {
 			name = path.Join(folder, name)
 			k, ours := s.options.account(name)
