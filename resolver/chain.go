@@ -15,7 +15,8 @@ import (
 // [ErrUnavailable] and the reasons. A context that has ended stops the chain with the same. Of the time that a context
 // leaves, each member has an equal share of what those before it have left over: one that does not answer leaves time to
 // ask the next. Whoever has a token ends the question, whatever the token is worth: the chain trusts nobody, and judges
-// none.
+// none. So what a later member has changed is not heard of while an earlier one has a token: what is to be kept of a source
+// is in the Store of auth.Config, and not in front of it here.
 //
 // What its members can do besides, the chain can: it is [SystemBound] if one of them is, a [Forgetter] of them all, and a
 // [Watcher] that tells what any of them tells. Its Watch ends when that of one member ends, so that none is missed without

@@ -12,7 +12,9 @@
 //
 // A [Store] is a Resolver that can also be written, listed and hashed. [Memory] is one, and
 // github.com/natsauth/natsauth/resolver/full keeps a directory of files. What a Save does when the account has a token
-// already is the rule of a [Mode], the same in every store: [Mode.Admits]. Tokens are kept in the spelling of
+// already is the rule of a [Mode], the same in every store: [Mode.Admits]. Whoever writes a store reads what is saved with
+// [ReadToken], compares its Mark with that of what is held, with that of a deletion or with [NoMark], keeps the Text, and holds
+// it to resolvertest.Run and resolvertest.Remembers. Tokens are kept in the spelling of
 // [claims.Canonical], so that stores which hold the same tokens have the same hash. [ListerOf] gives all that a store holds.
 //
 // # Hearing of changes
@@ -22,8 +24,8 @@
 //
 // # Layers
 //
-// What wraps a Resolver is one, and adds one thing: a Chain the next source, a cache time, a Store what stays. What can be
-// done besides is passed on: [Watcher], [SystemBound], [Forgetter]. The layers example of
+// What wraps a Resolver is one, and adds one thing: a Chain the next source, a cache time. What was found is kept by the Store of
+// auth.Config. What can be done besides is passed on: [Watcher], [SystemBound], [Forgetter]. The layers example of
 // github.com/natsauth/natsauth/auth puts them all together.
 //
 // # Talking to other nodes

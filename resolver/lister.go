@@ -13,7 +13,7 @@ type Held struct{ Account, Token string }
 // one of any Store.
 //
 // Tokens gives the accounts that have a token, in ascending order of their keys, as of one instant after the loop has begun,
-// and with each a token that Resolve would have given since. An account that has lost its token meanwhile is left out. So is
+// and with each a token that it has had at some time since then. An account that has lost its token meanwhile is left out. So is
 // one whose token the store has and cannot give, where it knows that this concerns no other: a single fault keeps back
 // nobody else's token. Any other error ends the loop, with the zero Held. No lock is held while the loop's body runs: it may
 // call the store.

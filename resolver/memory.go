@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 )
@@ -72,7 +71,7 @@ func (m *Memory) Save(ctx context.Context, token string, mode Mode) (bool, error
 	return true, nil
 }
 
-// mark is the account's mark. An account that was never seen has one that no token is older than.
+// mark is the account's mark.
 func (m *Memory) mark(key string) Mark {
 	if held, ok := m.held[key]; ok {
 		return held.Mark
@@ -80,7 +79,7 @@ func (m *Memory) mark(key string) Mark {
 	if mark, ok := m.marks.get(key); ok {
 		return mark
 	}
-	return Mark{IssuedAt: math.MinInt64}
+	return NoMark
 }
 
 func (m *Memory) put(next Token) {

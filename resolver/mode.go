@@ -3,6 +3,7 @@ package resolver
 import (
 	"bytes"
 	"fmt"
+	"math"
 
 	"github.com/natsauth/natsauth/claims"
 )
@@ -40,11 +41,15 @@ func (m Mode) String() string {
 }
 
 // Mark is what the rule of a [Mode] needs to know of an account's token: when it was issued, in seconds since 1970, and
-// what it says. The zero Digest is that of no token: with it, a Mark stands for an account that was deleted.
+// what it says. The zero Digest is that of no token: with it, a Mark stands for an account that was deleted, or, if it is
+// [NoMark], never seen.
 type Mark struct {
 	IssuedAt int64
 	Digest   claims.Digest
 }
+
+// NoMark is that of an account that was never seen: no token is older.
+var NoMark = Mark{IssuedAt: math.MinInt64}
 
 // Admits says whether next takes the place of held. The error is [ErrRollback] if next was issued earlier, and m does
 // not allow that. A Mode that is none of the three admits nothing, with an error. It is a pure function, and the one

@@ -75,7 +75,7 @@ type Store interface {
 // all. It calls from one goroutine at a time. A call is a hint and no more: it may come late, twice, in any order and
 // for nothing, so the callee looks the account up and believes what it finds. It returns soon, because the next hint
 // waits for it. What changes while nobody watches is not told later; a Watcher that cannot know what it missed begins
-// with "".
+// with "". Whether it tells of what is saved through it is its own to say.
 //
 // Watch blocks until ctx has ended or it can see no more changes, and returns an error that says which; changed is not
 // called after that. Its caller may call it again, unless the error wraps [errors.ErrUnsupported]: it comes at once from

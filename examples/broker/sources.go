@@ -58,7 +58,8 @@ func openDirectory(ctx context.Context, a *config.Accounts, relay *broker.Relay,
 	}
 	s := sources{store: dir, dir: dir, watch: []resolver.Watcher{dir}, closer: dir}
 	s.judge, s.count = new(judge), peers(relay)
-	if s.peers, err = claimsync.NewResolver(claimsync.Options{Bus: relay, Peers: s.count, Vouch: s.judge.vouch, Timeout: a.Timeout}); err != nil {
+	s.peers, err = claimsync.NewResolver(claimsync.Options{Bus: relay, Peers: s.count, Vouch: s.judge.vouch, Timeout: a.Timeout})
+	if err != nil {
 		return sources{}, errors.Join(err, dir.Close())
 	}
 	s.upstream = s.peers

@@ -67,8 +67,8 @@ type Config struct {
 	MaxSkew time.Duration
 	// Clock tells the time; nil: time.Now.
 	Clock func() time.Time
-	// Logger is told of exchanges in which something was refused and of answers that would be too large (warning), and of answers and exchanges that failed
-	// (debug); nil: nobody.
+	// Logger is told of exchanges in which something was refused and of answers that would be too large (warning), and of
+	// answers and exchanges that failed (debug); nil: nobody.
 	Logger *slog.Logger
 	Bounds Bounds
 }
@@ -123,7 +123,7 @@ const defaultMessageBytes = claims.MaxTokenSize + 64
 func (c Config) checked() (Config, error) {
 	switch {
 	case c.Bus == nil || c.Authorizer == nil || c.Store == nil && !c.UpdatesOnly:
-		return c, errors.New("claimsync: Config needs a Bus, an Authorizer and a Store")
+		return c, errors.New("claimsync: Config needs a Bus, an Authorizer and, but for UpdatesOnly, a Store")
 	case c.Server.Name == "":
 		return c, errors.New("claimsync: Config.Server needs a name: tools refuse answers without one")
 	case c.Cache && c.UpdatesOnly:

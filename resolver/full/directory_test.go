@@ -421,6 +421,18 @@ func TestF112OthersWriteThere(t *testing.T) {
 	})
 }
 
+// TestWatcher: the store keeps the promises of every watcher.
+func TestWatcher(t *testing.T) {
+	resolvertest.RunWatcher(t, func(t *testing.T) (resolver.Watcher, func(string)) {
+		dir := t.TempDir()
+		return open(t, dir, full.Options{Rescan: 5 * time.Millisecond}), func(token string) {
+			read, err := resolver.ReadToken(token)
+			require.NoError(t, err)
+			write(t, dir, read.Account+".jwt", token)
+		}
+	})
+}
+
 // TestWatch tells what others write: at once where it is asked for, and each Rescan.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

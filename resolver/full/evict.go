@@ -126,7 +126,7 @@ func (s *Store) makeRoom(next rawKey) error {
 	evicted, failed := 0, error(nil)
 	for range maxEvictions {
 		k, ok := s.used.oldest(s.index)
-		if !ok || s.index.count < s.options.Limit {
+		if !ok || s.hasRoom(next) {
 			break
 		}
 		if err := s.evict(k); err != nil {
@@ -136,8 +136,11 @@ func (s *Store) makeRoom(next rawKey) error {
 		}
 		evicted++
 	}
-	if evicted == 0 && failed != nil {
+	switch {
+	case evicted == 0 && failed != nil:
 		return outage(failed)
+	case evicted == 0:
+		return resolver.ErrFull // of files at fault
 	}
 	return nil
 }

@@ -187,7 +187,7 @@ func TestEvictAfterOpen(t *testing.T) {
 		hasAccounts(t, s, dir, row.want...)
 	}
 
-	// A file that has gone, and one that is no token any more, have made room themselves.
+	// A file that has gone has made room itself; one that is no token any more keeps its place.
 	require.NoError(t, os.Remove(filepath.Join(dir, resolvertest.Account(t, 5)+".jwt")))
 	_, err = s.Reload(t.Context())
 	require.NoError(t, err)
@@ -197,7 +197,27 @@ func TestEvictAfterOpen(t *testing.T) {
 	merge(t, s, token(t, 1))
 	require.Len(t, s.Faults(), 1)
 	require.Equal(t, "no token", read(t, dir, resolvertest.Account(t, 4)+".jwt"))
-	require.Len(t, resolvertest.Accounts(t, s), 4)
+	require.Len(t, resolvertest.Accounts(t, s), 3)
+	hasFiles(t, dir, 4)
+}
+
+// A file at fault keeps its place: others make room, and where there are none the store is full.
+func TestEvictLeavesFaults(t *testing.T) {
+	for limit, err := range map[int]error{2: resolver.ErrFull, 3: nil} {
+		dir := t.TempDir()
+		s := open(t, dir, full.Options{Limit: limit, Evict: true, Delete: full.DeleteHard})
+		save(t, s, token(t, 1), token(t, 2))
+		for n := 1; n <= 2; n++ {
+			write(t, dir, resolvertest.Account(t, n)+".jwt", "no token")
+			_, err := s.Resolve(t.Context(), resolvertest.Account(t, n))
+			require.ErrorIs(t, err, full.ErrFault)
+		}
+		for n := 3; n < 6; n++ {
+			_, got := s.Save(t.Context(), token(t, n), resolver.Push)
+			require.ErrorIs(t, got, err)
+			hasFiles(t, dir, limit)
+		}
+	}
 }
 
 // TestEvictToALowerLimit: what is over goes with the accounts that are saved, so many at a time.

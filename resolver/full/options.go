@@ -38,7 +38,7 @@ type Options struct {
 	// Sharded puts each file into a folder that is named by the last two characters of the key.
 	Sharded bool
 	// Delete says what Delete does, and what becomes of tokens whose time is over. With DeleteOff and DeleteHard these
-	// are removed (F108, behaviour 7.10).
+	// are removed (F108).
 	Delete DeleteMode
 	// Limit is how many accounts there may be; one more is resolver.ErrFull. One whose file is at fault
 	// counts. 0: as many as there are.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"math"
 	"slices"
 	"sync"
 
@@ -227,7 +226,7 @@ func (s *Store) mark(k rawKey, held *file) resolver.Mark {
 	if m, ok := s.marks.byKey[k]; ok {
 		return m.mark()
 	}
-	return resolver.Mark{IssuedAt: math.MinInt64}
+	return resolver.NoMark
 }
 
 // hasRoom says whether an account that has no token may have one. Whose file is at fault keeps its place.

@@ -21,7 +21,7 @@ const (
 
 // Tokens gives every account's token, as resolver.Lister says. It is what asking for each of them comes to, and faster. An
 // account that has lost its token since is left out, as is one whose file is at fault, or cannot be read: the Logger is told.
-// If that is so of more than 16 files, or of more than have been read, it is an outage, and ends the loop.
+// If more than 16 files cannot be read, or more than were read, that is an outage, and ends the loop.
 func (s *Store) Tokens(ctx context.Context) iter.Seq2[resolver.Held, error] {
 	return func(yield func(resolver.Held, error) bool) {
 		keys, err := s.keys(ctx)

@@ -128,7 +128,8 @@ func (s *Store) store(name, token string) error {
 func (s *Store) restore(k rawKey, name string, held *file) error {
 	there, err := s.inspect(k, nil)
 	switch {
-	case held == nil && there == nil && (err == nil || errors.Is(err, ErrFault)), there != nil && held != nil && there.sum == held.sum:
+	case held == nil && there == nil && (err == nil || errors.Is(err, ErrFault)),
+		held != nil && there != nil && there.sum == held.sum:
 		return nil // it was not changed
 	case held == nil:
 		err = s.disk.remove(name)

@@ -3,6 +3,7 @@ package natskv
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -26,6 +27,9 @@ func (s *Store) bind(ctx context.Context) (jetstream.KeyValue, error) {
 	bucket, err := s.js.KeyValue(ctx, s.options.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) && s.options.Replicas > 0 {
 		bucket, err = s.make(ctx)
+	}
+	if err == nil {
+		err = s.suits(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -55,6 +59,26 @@ func (s *Store) make(ctx context.Context) (jetstream.KeyValue, error) {
 		return nil, err
 	}
 	return s.js.KeyValue(ctx, s.options.Bucket)
+}
+
+// suits says what is wrong with a bucket that somebody else has made: one in which tokens, or what deletions leave, come to an
+// end by themselves, or of which copies answer that may not have heard of the last write.
+func (s *Store) suits(ctx context.Context) error {
+	stream, err := s.js.Stream(ctx, s.stream())
+	if err != nil {
+		return err
+	}
+	switch c := stream.CachedInfo().Config; {
+	case c.MaxAge != 0:
+		return fmt.Errorf("%w: its entries end after %v", ErrBucket, c.MaxAge)
+	case c.Discard != jetstream.DiscardNew:
+		return fmt.Errorf("%w: it discards old entries when it is full", ErrBucket)
+	case c.Replicas > 1 && c.AllowDirect:
+		return fmt.Errorf("%w: any of its copies answers (allow_direct)", ErrBucket)
+	case c.Mirror != nil:
+		return fmt.Errorf("%w: it is a mirror", ErrBucket)
+	}
+	return nil
 }
 
 // stream is the name of the bucket's stream.

@@ -21,8 +21,8 @@ func NewBus(nc *nats.Conn) *Bus { return &Bus{nc} }
 var errNoConnection = errors.New("natskv: there is no connection")
 
 // Publish hands m to the connection, which sends it soon. While the connection is lost it keeps what is published, up to
-// its own bound. Headers are passed on; nobody else answers a message with a reply subject than NATS itself where nobody
-// listens: with the status 503 in the header.
+// its own bound. Headers are passed on. Where nobody listens, NATS itself answers a message with a reply subject: with
+// status 503 in the header.
 func (b *Bus) Publish(ctx context.Context, m resolver.Msg) error {
 	if b == nil || b.nc == nil {
 		return errNoConnection
@@ -56,9 +56,10 @@ func (b *Bus) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() er
 		return nil, errors.Join(fmt.Errorf("natskv: subscribing to %q: %w", subject, err), sub.Unsubscribe())
 	}
 	return func() error {
-		if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrBadSubscription) && !errors.Is(err, nats.ErrConnectionClosed) {
-			return fmt.Errorf("natskv: unsubscribing from %q: %w", subject, err)
+		err := sub.Unsubscribe()
+		if err == nil || errors.Is(err, nats.ErrBadSubscription) || errors.Is(err, nats.ErrConnectionClosed) {
+			return nil // it has ended
 		}
-		return nil
+		return fmt.Errorf("natskv: unsubscribing from %q: %w", subject, err)
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/auth"
@@ -166,6 +167,12 @@ func TestThreeNodes(t *testing.T) {
 		n.holds(t, account)
 		resolvertest.Holds(t, n.store, account.Token())
 	}
+	js := streams(t, nodes[0].nc)
+	_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "direct", Replicas: 3})
+	require.NoError(t, err)
+	_, err = open(t, js, in("direct")).Resolve(t.Context(), account.PublicKey())
+	require.ErrorIs(t, err, natskv.ErrBucket, "each of its copies answers, also one that has not heard")
+
 	slices.Sort(took)
 	fmt.Printf("JetStream KV on three servers, push to the last session's end at three brokers: median %v, longest %v of %d pushes (-pushes)\n",
 		took[len(took)/2].Round(time.Microsecond), took[len(took)-1].Round(time.Microsecond), len(took))

@@ -2,7 +2,6 @@ package natskv
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -56,8 +55,7 @@ func (e entry) token() (string, error) {
 	return text, nil
 }
 
-// mark is the account's mark. One that was never seen has one that no token is older than, and so has one whose entry is
-// at fault.
+// mark is the account's mark. One whose entry is at fault was never seen.
 func (e entry) mark() resolver.Mark {
 	if issuedAt, ok := e.deleted(); ok {
 		return resolver.Mark{IssuedAt: issuedAt}
@@ -65,5 +63,5 @@ func (e entry) mark() resolver.Mark {
 	if t, err := resolver.ReadToken(e.value); err == nil && t.Account == e.account {
 		return t.Mark
 	}
-	return resolver.Mark{IssuedAt: math.MinInt64}
+	return resolver.NoMark
 }

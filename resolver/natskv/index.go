@@ -34,7 +34,7 @@ type record struct {
 }
 
 // agrees says whether what the bucket has answered is not older than what is known. Of a key that somebody has deleted by
-// hand it does not say a revision.
+// hand it gives no revision.
 func (r record) agrees(e entry) bool {
 	return e.revision >= r.revision || e.revision == 0 && !r.held() && !r.fault
 }
@@ -130,14 +130,14 @@ func (x *index) reach(epoch int, revision uint64) {
 	}
 }
 
-// known is what is known of a key, and when.
+// known is what is known of a key, and in which epoch.
 func (x *index) known(key string) (epoch int, r record) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.epoch, x.keys[key]
 }
 
-// next is the first revision that may be missing, and when.
+// next is the first revision that may be missing, and the epoch.
 func (x *index) next() (epoch int, revision uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// ErrBucket says that the bucket, which somebody else has made, is not one for account tokens. What wraps it wraps
+// resolver.ErrUnavailable, too.
+var ErrBucket = errors.New("natskv: the bucket does not suit")
+
 // ErrFault says that the account's entry is neither its token nor what a deletion leaves. What wraps it wraps
 // resolver.ErrUnavailable, too: another source may have the token.
 var ErrFault = errors.New("natskv: the entry is not the account's token")
@@ -17,7 +21,8 @@ type Options struct {
 	// Bucket is the bucket's name: letters, digits, dashes and underscores.
 	Bucket string
 	// Replicas is on how many servers the bucket is kept that is made where there is none. 0: none is made, and the store
-	// is unavailable until somebody else has made it. One that was there and is gone is not made again: that it has no
+	// is unavailable until somebody else has made it: without a TTL, and, if there is more than one copy, without direct
+	// reads, or it is [ErrBucket]. One that was there and is gone is not made again: that it has no
 	// accounts any more is for people to say.
 	Replicas int
 	// MaxBytes is how large such a bucket may become; 0: as large as its account may. Once it is full, a new account is
@@ -25,10 +30,10 @@ type Options struct {
 	MaxBytes int64
 	// Poll is how often a watch asks the bucket whether it has missed something; 0: every 2 seconds.
 	Poll time.Duration
-	// Bootstrap are tokens that Resolve gives where the bucket has never had one of the account, or cannot be asked: so a
-	// broker begins that reaches its bucket by accounts that are in there. Watch saves them into the bucket once it is
-	// reached, as resolver.Merge. Only who has a token signed by an operator is let in before that, the system account
-	// included (F017).
+	// Bootstrap are tokens that Resolve gives where the bucket has never had one of the account, or cannot be asked: for a
+	// broker whose own connection needs an account that is in the bucket, which wants nats.RetryOnFailedConnect(true), too.
+	// Watch saves them into the bucket once it is reached, as resolver.Merge; from then on Accounts and Hash know them.
+	// Whatever is let in before that has a token signed by an operator, the system account, too (F017).
 	Bootstrap []string
 	// Clock is for [Stats]; nil: time.Now.
 	Clock func() time.Time

@@ -88,7 +88,7 @@ func (s *Store) read(ctx context.Context, account string) (entry, error) {
 	}
 	for range 2 {
 		epoch, _ := s.index.known(account)
-		e, err := read(ctx, bucket, account, epoch)
+		e, err := get(ctx, bucket, account, epoch)
 		if err != nil {
 			return entry{}, err
 		}
@@ -103,8 +103,8 @@ func (s *Store) read(ctx context.Context, account string) (entry, error) {
 	return entry{}, errStale
 }
 
-// read asks the bucket. A key that somebody has deleted by hand is one that was never there.
-func read(ctx context.Context, bucket jetstream.KeyValue, account string, epoch int) (entry, error) {
+// get asks the bucket. A key that somebody has deleted by hand is one that was never there.
+func get(ctx context.Context, bucket jetstream.KeyValue, account string, epoch int) (entry, error) {
 	e, err := bucket.Get(ctx, account)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):

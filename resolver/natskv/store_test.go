@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -114,6 +115,41 @@ func TestNoBucket(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, changed)
 	resolvertest.Holds(t, s, resolvertest.Token(t, 1, 1))
+}
+
+// A bucket that loses entries by itself is none for tokens (TestThreeNodes has one of which copies answer).
+func TestBucketSuits(t *testing.T) {
+	js := streams(t, connect(t, start(t)))
+	stream := func(name string, edit func(*jetstream.StreamConfig)) string {
+		c := jetstream.StreamConfig{
+			Name: "KV_" + name, Subjects: []string{"$KV." + name + ".>"}, MaxMsgsPerSubject: 1, AllowDirect: true, AllowRollup: true,
+			Discard: jetstream.DiscardNew,
+		}
+		edit(&c)
+		_, err := js.CreateStream(t.Context(), c)
+		require.NoError(t, err)
+		return name
+	}
+	for _, row := range []struct {
+		bucket string
+		err    error
+	}{
+		{stream("plain", func(*jetstream.StreamConfig) {}), nil},
+		{stream("history", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 5 }), nil},
+		{stream("ttl", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }), natskv.ErrBucket},
+		{stream("old", func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld }), natskv.ErrBucket},
+		{stream("mirror", func(c *jetstream.StreamConfig) {
+			c.Subjects, c.Mirror = nil, &jetstream.StreamSource{Name: "KV_plain"}
+		}), natskv.ErrBucket},
+	} {
+		t.Run(row.bucket, func(t *testing.T) {
+			_, err := open(t, js, in(row.bucket)).Save(t.Context(), resolvertest.Token(t, 1, 100), resolver.Push)
+			require.ErrorIs(t, err, row.err)
+			if row.err != nil {
+				require.ErrorIs(t, err, resolver.ErrUnavailable)
+			}
+		})
+	}
 }
 
 // What is in the bucket and no token of its account is a fault: told by name, in nobody's list and hash, and a push mends it.

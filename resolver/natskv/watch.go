@@ -206,7 +206,7 @@ func (f *feed) take(e jetstream.KeyValueEntry) {
 	f.store.index.reach(f.epoch, e.Revision())
 }
 
-// stop ends the feed, and empties it, for which it waits: what it has still comes again.
+// stop ends the feed. What it still has comes again; a goroutine takes it, because the feed waits for that.
 func (f *feed) stop() {
 	if err := f.Stop(); err != nil { // it has ended with its connection
 		f.store.options.Logger.Debug("natskv: ending a watch", "error", err)

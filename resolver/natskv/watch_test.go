@@ -66,6 +66,20 @@ func (h *hints) begun(t *testing.T, s *natskv.Store, revision uint64) {
 	h.keys = nil
 }
 
+// The store keeps the promises of every watcher.
+func TestWatcher(t *testing.T) {
+	js := streams(t, connect(t, start(t)))
+	resolvertest.RunWatcher(t, func(t *testing.T) (resolver.Watcher, func(string)) {
+		var bucket string
+		s := open(t, js, func(o *natskv.Options) { bucket = o.Bucket })
+		other := open(t, js, in(bucket))
+		return s, func(token string) {
+			_, err := other.Save(t.Context(), token, resolver.Push)
+			require.NoError(t, err)
+		}
+	})
+}
+
 // Whoever has changed an account, all who watch are told.
 func TestWatch(t *testing.T) {
 	server := start(t)

@@ -14,7 +14,8 @@
 //		})
 //	}
 //
-// [RunBus] does the same for a resolver.Bus. [Bus] is one in memory, for the tests of what works over one.
+// [RunWatcher] and [RunBus] do the same for a resolver.Watcher and a resolver.Bus. [Bus] is one in memory, for the tests of
+// what works over one.
 //
 // The tokens are signed with keys that everybody can make: [Token] is for tests only.
 package resolvertest

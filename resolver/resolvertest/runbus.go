@@ -116,14 +116,16 @@ func hearsSubjects(t *testing.T, b resolver.Bus) {
 // A message comes with its reply subject, its header and its data, as they were when it was published.
 func hearsWhole(t *testing.T, b resolver.Bus) {
 	e, _ := hear(t, b, "bus.whole", "")
-	m := resolver.Msg{Subject: "bus.whole", Reply: "bus.reply", Data: []byte("data"), Header: map[string][]string{"Key": {"one", "two"}}}
+	m := resolver.Msg{Subject: "bus.whole", Reply: "bus.reply", Data: []byte("data")}
+	m.Header = map[string][]string{"Key": {"one", "two"}}
 	if err := b.Publish(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
 	m.Data[0], m.Header["Key"][0] = 'D', "changed"
 	wait(t, 1, e)
 	got := e.heard()[0]
-	if got.Subject != "bus.whole" || got.Reply != "bus.reply" || string(got.Data) != "data" || !slices.Equal(got.Header["Key"], []string{"one", "two"}) {
+	if got.Subject != "bus.whole" || got.Reply != "bus.reply" || string(got.Data) != "data" ||
+		!slices.Equal(got.Header["Key"], []string{"one", "two"}) {
 		t.Errorf("%+v was heard", got)
 	}
 	publish(t, b, "bus.whole", "")
@@ -190,7 +192,7 @@ func hearsUntilStopped(t *testing.T, b resolver.Bus) {
 // A function may use the bus: it answers.
 func callsBack(t *testing.T, b resolver.Bus) {
 	answers, _ := hear(t, b, "bus.answers", "")
-	_, err := b.Subscribe("bus.question", "", func(m resolver.Msg) {
+	stop, err := b.Subscribe("bus.question", "", func(m resolver.Msg) {
 		if err := b.Publish(context.WithoutCancel(t.Context()), resolver.Msg{Subject: m.Reply, Data: m.Data}); err != nil {
 			t.Errorf("Publish gave %v", err)
 		}
@@ -198,6 +200,7 @@ func callsBack(t *testing.T, b resolver.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { stop() }) //nolint:errcheck // hear looks at what it gives
 	if err := b.Publish(t.Context(), resolver.Msg{Subject: "bus.question", Reply: "bus.answers", Data: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}

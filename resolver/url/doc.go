@@ -33,5 +33,7 @@
 // from its MaxStale. Without them every Resolve asks, and every outage shows.
 //
 // What else caches do, and looks further ahead, is there for any resolver in
-// github.com/natsauth/natsauth/resolver/cache; [resolver.Chain] puts a store before this one.
+// github.com/natsauth/natsauth/resolver/cache. A directory belongs into the Store of auth.Config,
+// and not before this in a [resolver.Chain]: a chain ends at whoever has a token, so that nobody would hear what the server has
+// changed.
 package url

@@ -145,7 +145,7 @@ func (r *Relay) Subscribed(subject string) bool {
 	if a == nil {
 		return false
 	}
-	for e := range a.table.Match(subject).All() { // a wildcard in it is a token that wildcards match
+	for e := range a.table.Match(subject).All() { // Match takes the * in it for an ordinary token
 		if t, ok := e.Of.(*tap); ok && !t.imported && e.Subject == subject {
 			return true
 		}

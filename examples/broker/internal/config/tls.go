@@ -90,7 +90,8 @@ func resolverTLS(p *parser, v value) error {
 // Client reads the files, and gives what an account server is asked with. The error names the file, and nothing of what is
 // in it.
 func (t TLS) Client() (*tls.Config, error) {
-	out := &tls.Config{MinVersion: max(t.MinVersion, tls.VersionTLS12), InsecureSkipVerify: t.Insecure} //nolint:gosec // G402: the file asks for it, and the log says so
+	out := &tls.Config{MinVersion: max(t.MinVersion, tls.VersionTLS12)}
+	out.InsecureSkipVerify = t.Insecure //nolint:gosec // G402: the file asks for it, and the log says so
 	if t.CA != "" {
 		text, err := os.ReadFile(t.CA)
 		if err != nil {
