@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -40,19 +41,18 @@ func (s *Store) bind(ctx context.Context) (jetstream.KeyValue, error) {
 	return bucket, nil
 }
 
-// make makes the bucket as ADR-8 of NATS has it, but for reads: not every server that has a copy answers them, only the
-// leader does, who knows of every write.
+// make makes the bucket as ADR-8 of NATS has it, but for two things: only the leader answers reads, who knows of every write,
+// and there are no roll-ups, by which who may write one key takes out all others.
 func (s *Store) make(ctx context.Context) (jetstream.KeyValue, error) {
 	_, err := s.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name:              s.stream(),
 		Description:       "account tokens",
-		Subjects:          []string{"$KV." + s.options.Bucket + ".>"},
+		Subjects:          []string{s.subjects()},
 		MaxMsgsPerSubject: 1,
 		MaxBytes:          s.options.MaxBytes,
 		MaxMsgSize:        claims.MaxTokenSize,
 		Replicas:          s.options.Replicas,
 		Discard:           jetstream.DiscardNew,
-		AllowRollup:       true,
 		DenyDelete:        true,
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // somebody else has made it
@@ -77,12 +77,17 @@ func (s *Store) suits(ctx context.Context) error {
 		return fmt.Errorf("%w: any of its copies answers (allow_direct)", ErrBucket)
 	case c.Mirror != nil:
 		return fmt.Errorf("%w: it is a mirror", ErrBucket)
+	case !slices.Equal(c.Subjects, []string{s.subjects()}):
+		return fmt.Errorf("%w: there is more in its stream", ErrBucket)
 	}
 	return nil
 }
 
 // stream is the name of the bucket's stream.
 func (s *Store) stream() string { return "KV_" + s.options.Bucket }
+
+// subjects are those of its keys.
+func (s *Store) subjects() string { return "$KV." + s.options.Bucket + ".>" }
 
 // isAnswer says whether an error is JetStream's answer, so that what was asked for has not happened.
 func isAnswer(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -37,14 +38,23 @@ func (b *Bus) Publish(ctx context.Context, m resolver.Msg) error {
 	return nil
 }
 
+// flushTime is how long a server has to take a subscription: it knows of no context.
+const flushTime = time.Second
+
 // Subscribe subscribes on the connection, and comes back when the server has it: what is published anywhere after that, fn
-// gets. A connection that is lost is subscribed again by itself, and misses what was published meanwhile.
+// gets. Where the connection is lost just then it refuses. A subscription that loses its connection later is made again by
+// itself, and misses what was published meanwhile.
 func (b *Bus) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() error, error) {
 	if b == nil || b.nc == nil {
 		return nil, errNoConnection
 	}
-	if fn == nil {
+	switch {
+	case fn == nil:
 		return nil, errors.New("natskv: a subscription needs a function")
+	case b.nc.IsClosed():
+		return nil, nats.ErrConnectionClosed
+	case !b.nc.IsConnected():
+		return nil, nats.ErrDisconnected
 	}
 	sub, err := b.nc.QueueSubscribe(subject, queue, func(m *nats.Msg) {
 		fn(resolver.Msg{Subject: m.Subject, Reply: m.Reply, Header: m.Header, Data: m.Data})
@@ -52,7 +62,7 @@ func (b *Bus) Subscribe(subject, queue string, fn func(resolver.Msg)) (func() er
 	if err != nil {
 		return nil, fmt.Errorf("natskv: subscribing to %q: %w", subject, err)
 	}
-	if err := b.nc.Flush(); err != nil {
+	if err := b.nc.FlushTimeout(flushTime); err != nil {
 		return nil, errors.Join(fmt.Errorf("natskv: subscribing to %q: %w", subject, err), sub.Unsubscribe())
 	}
 	return func() error {

@@ -18,6 +18,7 @@ type index struct {
 	created  time.Time         // when the bucket was made that this is about
 	epoch    int               // how often everything was forgotten: what was asked for before that is no news
 	seen     uint64            // up to here nothing is missing
+	written  time.Time         // when the revision that was seen last was written; zero: nobody has said
 	backward time.Time         // since when the bucket says that it has less than was seen; zero: it does not
 	newest   uint64            // of what is known
 	count    int               // accounts that have a token
@@ -121,13 +122,20 @@ func one(yes bool) int {
 	return 0
 }
 
-// reach says that nothing up to a revision is missing.
-func (x *index) reach(epoch int, revision uint64) {
+// reach says that nothing up to a revision is missing, and when that was written.
+func (x *index) reach(epoch int, revision uint64, written time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if epoch == x.epoch {
-		x.seen = max(x.seen, revision)
+	if epoch == x.epoch && revision > x.seen {
+		x.seen, x.written = revision, written
 	}
+}
+
+// last is the revision that was seen last, and when it was written.
+func (x *index) last() (revision uint64, written time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.seen, x.written
 }
 
 // known is what is known of a key, and in which epoch.
@@ -154,16 +162,15 @@ func (x *index) compare(created time.Time, state jetstream.StreamState, now time
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	same := created.Equal(x.created)
-	if back := same && state.LastSeq < x.seen; !back {
-		x.backward = time.Time{}
-	} else if x.backward.IsZero() {
+	back := same && state.LastSeq < x.seen
+	if back && x.backward.IsZero() {
 		x.backward = now
 	}
 	gone := x.seen == state.LastSeq && x.newest <= state.LastSeq && uint64(len(x.keys)) != state.NumSubjects
 	switch {
-	case !x.backward.IsZero() && now.Sub(x.backward) < backTime:
+	case back && now.Sub(x.backward) < backTime:
 		return 0, errStale
-	case !same || !x.backward.IsZero() || gone:
+	case !same || !x.backward.IsZero() || gone: // what came after it went back may have taken the place of what is known
 		x.forget()
 		x.created = created
 	}
@@ -174,9 +181,16 @@ func (x *index) compare(created time.Time, state jetstream.StreamState, now time
 func (x *index) forget() {
 	x.epoch++
 	x.seen, x.newest, x.count, x.faults = 0, 0, 0, 0
-	x.hash, x.backward = [sha256.Size]byte{}, time.Time{}
+	x.hash, x.written, x.backward = [sha256.Size]byte{}, time.Time{}, time.Time{}
 	clear(x.keys)
 	x.tell("")
+}
+
+// doubt forgets everything.
+func (x *index) doubt() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.forget()
 }
 
 // accounts gives the keys of the accounts that have a token, in order.

@@ -35,7 +35,7 @@ type Options struct {
 	// Watch saves them into the bucket once it is reached, as resolver.Merge; from then on Accounts and Hash know them.
 	// Whatever is let in before that has a token signed by an operator, the system account, too (F017).
 	Bootstrap []string
-	// Clock is for [Stats]; nil: time.Now.
+	// Clock is for [Stats], and for how long a bucket may say that it has less than was seen; nil: time.Now.
 	Clock func() time.Time
 	// Logger gets what ended a watch, and which entries are at fault; nil: nobody.
 	Logger *slog.Logger

@@ -25,7 +25,9 @@ type Store struct {
 	js        jetstream.JetStream
 	options   Options
 	bootstrap *resolver.Memory
-	seeded    atomic.Bool // what is in bootstrap is in the bucket
+	seeded    atomic.Bool   // what is in bootstrap is in the bucket
+	lives     atomic.Uint64 // of the connection, when the bucket was asked last
+	doubtful  atomic.Bool   // since then it was lost, or the bucket did not answer: when it does, it may have gone back
 	index     index
 	catching  chan struct{} // taken by whoever catches up
 	resumed   atomic.Int64
@@ -71,8 +73,10 @@ func (s *Store) Resolve(ctx context.Context, account string) (string, error) {
 	case err == nil && e.revision != 0:
 		return "", resolver.ErrNotFound // somebody has deleted it
 	}
-	if token, none := s.bootstrap.Resolve(context.WithoutCancel(ctx), account); none == nil {
-		return token, nil
+	if _, known := s.index.known(account); known.revision == 0 { // it never gives way to what began
+		if token, none := s.bootstrap.Resolve(context.WithoutCancel(ctx), account); none == nil {
+			return token, nil
+		}
 	}
 	if err == nil {
 		return "", resolver.ErrNotFound
@@ -86,13 +90,17 @@ func (s *Store) read(ctx context.Context, account string) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	for range 2 {
+	for range 3 {
 		epoch, _ := s.index.known(account)
 		e, err := get(ctx, bucket, account, epoch)
 		if err != nil {
 			return entry{}, err
 		}
-		if now, known := s.index.known(account); known.agrees(e) || now != epoch {
+		now, known := s.index.known(account)
+		if now != epoch {
+			continue // everything was forgotten: what it would be held to is not known yet
+		}
+		if known.agrees(e) {
 			s.learn(e)
 			return e, nil
 		}

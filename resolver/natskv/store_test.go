@@ -138,6 +138,7 @@ func TestBucketSuits(t *testing.T) {
 		{stream("history", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 5 }), nil},
 		{stream("ttl", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }), natskv.ErrBucket},
 		{stream("old", func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld }), natskv.ErrBucket},
+		{stream("more", func(c *jetstream.StreamConfig) { c.Subjects = append(c.Subjects, "more") }), natskv.ErrBucket},
 		{stream("mirror", func(c *jetstream.StreamConfig) {
 			c.Subjects, c.Mirror = nil, &jetstream.StreamSource{Name: "KV_plain"}
 		}), natskv.ErrBucket},
@@ -212,6 +213,8 @@ func TestRespelt(t *testing.T) {
 // Others may use the bucket with the tools of NATS: delete keys, and purge what that leaves behind.
 func TestByHand(t *testing.T) {
 	js := streams(t, connect(t, start(t)))
+	_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "hand"}) // ours has no roll-ups, and so no kv.Purge
+	require.NoError(t, err)
 	s := open(t, js, in("hand"))
 	tokens := []string{resolvertest.Token(t, 1, 100), resolvertest.Token(t, 2, 100), resolvertest.Token(t, 3, 100)}
 	for _, token := range tokens {

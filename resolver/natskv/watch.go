@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/natsauth/natsauth/resolver"
 )
@@ -52,18 +52,20 @@ func (s *Store) Watch(ctx context.Context, changed func(account string)) error {
 	}
 	w := s.index.watch()
 	defer s.index.unwatch(w)
+	var running sync.WaitGroup
+	defer running.Wait()
 	within, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- s.follow(within) }()
+	running.Go(func() { ended <- s.follow(within) })
+	running.Go(func() { s.seed(within) })
 	changed("")
 	for {
 		select {
 		case err := <-ended:
-			cancel()
 			return outage(err)
 		case <-ctx.Done():
-			cancel()
-			return outage(<-ended)
+			return outage(ctx.Err())
 		case <-w.wake:
 		}
 		for _, key := range s.index.told(w) {
@@ -88,206 +90,91 @@ func (s *Store) follow(ctx context.Context) error {
 		}
 		s.options.Logger.Warn("natskv: the watch has ended", "bucket", s.options.Bucket, "error", err)
 		s.resumed.Add(1)
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryTime):
-		}
+		pause(ctx)
 	}
 }
 
-var (
-	errBehind = errors.New("the watch is behind")
-	errEnded  = errors.New("the watch was ended")
-	errStale  = errors.New("a server has answered that knows less than was seen")
-)
+// pause waits for the next try.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(retryTime):
+	}
+}
 
-// followOnce takes in what the bucket tells, from the first revision that is not known. It ends when it has
-// told nothing for a Poll of what there was before.
+// maxStalls is how many times running the bucket says that there is something, and the watch has come no further, until that is
+// begun anew: more than one, for what is on its way may be large.
+const maxStalls = 2
+
+// followOnce takes in what the bucket tells, from the first revision that is not known, and asks it each Poll what it has. It
+// ends when the watch stands still although there is more.
 func (s *Store) followOnce(ctx context.Context) error {
-	last, err := s.compare(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	was := s.ask(ctx)
+	if was.err != nil {
+		return was.err
+	}
+	f, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.seed(ctx); err != nil {
-		return err
-	}
-	feed, err := s.feed(ctx)
-	if err != nil {
-		return err
-	}
-	defer feed.stop()
-	at, before := s.options.Clock(), uint64(0)
+	defer f.stop()
+	said, asking := make(chan saying, 1), false
+	before, stalls := uint64(0), 0
 	poll := time.NewTicker(s.options.Poll)
 	defer poll.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case e, open := <-feed.Updates():
+		case e, open := <-f.Updates():
 			if !open {
 				return errEnded
 			}
-			feed.take(e)
-		case <-poll.C:
-			now := s.options.Clock()
-			newest, err := s.compare(ctx)
-			if err != nil {
+			if err := f.take(ctx, e, was.last); err != nil {
 				return err
 			}
-			epoch, next := s.index.next()
-			switch {
-			case epoch != feed.epoch, next <= last && next == before:
-				return errBehind
-			case next > last:
-				s.upTo(at)
+		case <-poll.C:
+			if !asking { // beside this: the answer may have to wait behind what is told
+				asking = true
+				go func() { said <- s.ask(ctx) }()
 			}
-			last, at, before = newest, now, next
+		case now := <-said:
+			asking = false
+			if now.err != nil {
+				s.options.Logger.Debug("natskv: the bucket does not say what it has", "bucket", s.options.Bucket, "error", now.err)
+				continue
+			}
+			epoch, next := s.index.next()
+			if next > was.last {
+				s.upTo(was.at)
+			}
+			if stalls++; next > was.last || next != before {
+				stalls = 0
+			}
+			if epoch != f.epoch || stalls == maxStalls {
+				return errBehind
+			}
+			was, before = now, next
 		}
 	}
 }
 
-// compare asks the bucket what it says of itself, and gives its last revision.
-func (s *Store) compare(ctx context.Context) (last uint64, err error) {
-	if _, err := s.bind(ctx); err != nil {
-		return 0, err
-	}
-	at := s.options.Clock()
-	stream, err := s.js.Stream(ctx, s.stream())
-	if err != nil {
-		return 0, err
-	}
-	info := stream.CachedInfo()
-	seen, err := s.index.compare(info.Created, info.State, at)
-	if err != nil {
-		return 0, err
-	}
-	if seen >= info.State.LastSeq {
-		s.upTo(at)
-	}
-	return info.State.LastSeq, nil
-}
-
-// upTo says that nothing was missing at a time.
-func (s *Store) upTo(at time.Time) {
-	for {
-		was := s.current.Load()
-		if was != nil && !was.Before(at) || s.current.CompareAndSwap(was, &at) {
+// seed saves the tokens that the store was begun with, once. It tries until it can, and keeps no watch from beginning.
+func (s *Store) seed(ctx context.Context) {
+	for !s.seeded.Load() && ctx.Err() == nil {
+		err := s.saveBootstrap(ctx)
+		if err == nil {
+			s.seeded.Store(true)
 			return
 		}
+		s.options.Logger.Debug("natskv: Options.Bootstrap is not saved yet", "bucket", s.options.Bucket, "error", err)
+		pause(ctx)
 	}
 }
 
-// feed is a watch on the bucket from the first revision that is not known.
-type feed struct {
-	jetstream.KeyWatcher
-	store *Store
-	epoch int
-}
-
-func (s *Store) feed(ctx context.Context) (*feed, error) {
-	bucket, err := s.bind(ctx)
-	if err != nil {
-		return nil, err
-	}
-	epoch, next := s.index.next()
-	w, err := bucket.WatchAll(ctx, jetstream.ResumeFromRevision(next))
-	if err != nil {
-		return nil, err
-	}
-	return &feed{w, s, epoch}, nil
-}
-
-// take takes in what the feed tells: before this it has told all that is older.
-func (f *feed) take(e jetstream.KeyValueEntry) {
-	if e == nil {
-		return // it has told what there was when it began
-	}
-	f.store.learn(entryOf(e, f.epoch))
-	f.store.index.reach(f.epoch, e.Revision())
-}
-
-// stop ends the feed. What it still has comes again; a goroutine takes it, because the feed waits for that.
-func (f *feed) stop() {
-	if err := f.Stop(); err != nil { // it has ended with its connection
-		f.store.options.Logger.Debug("natskv: ending a watch", "error", err)
-	}
-	go func() {
-		for range f.Updates() {
-			continue
-		}
-	}()
-}
-
-// catchUp takes in what the bucket has that is not known yet, and then asks once more: what was taken out of it is seen by
-// whoever knows the rest. One goroutine at a time does it.
-func (s *Store) catchUp(ctx context.Context) error {
-	select {
-	case s.catching <- struct{}{}:
-		defer func() { <-s.catching }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	for range 2 {
-		last, err := s.compare(ctx)
-		if err != nil {
-			return err
-		}
-		if _, next := s.index.next(); next > last {
-			return nil
-		}
-		if err := s.readUpTo(ctx, last); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readUpTo takes in what is not known yet, up to a revision.
-func (s *Store) readUpTo(ctx context.Context, last uint64) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	feed, err := s.feed(ctx)
-	if err != nil {
-		return err
-	}
-	defer feed.stop()
-	for {
-		switch epoch, next := s.index.next(); {
-		case epoch != feed.epoch:
-			return errBehind
-		case next > last:
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case e, open := <-feed.Updates():
-			if !open {
-				return errEnded
-			}
-			if e == nil && s.isGone(ctx, last) {
-				s.index.reach(feed.epoch, last)
-			}
-			feed.take(e)
-		}
-	}
-}
-
-// isGone says whether somebody has taken a revision out of the bucket, so that no feed tells it.
-func (s *Store) isGone(ctx context.Context, revision uint64) bool {
-	stream, err := s.js.Stream(ctx, s.stream())
-	if err != nil {
-		return false
-	}
-	_, err = stream.GetMsg(ctx, revision)
-	return errors.Is(err, jetstream.ErrMsgNotFound)
-}
-
-// seed saves the tokens that the store was begun with, once.
-func (s *Store) seed(ctx context.Context) error {
-	if s.seeded.Load() {
-		return nil
-	}
+func (s *Store) saveBootstrap(ctx context.Context) error {
 	for account, err := range s.bootstrap.Accounts(ctx) {
 		if err != nil {
 			return err
@@ -297,9 +184,8 @@ func (s *Store) seed(ctx context.Context) error {
 			return err
 		}
 		if _, err := s.Save(ctx, token, resolver.Merge); err != nil && !errors.Is(err, resolver.ErrRollback) {
-			return fmt.Errorf("bootstrap: %w", err)
+			return fmt.Errorf("account %s: %w", account, err)
 		}
 	}
-	s.seeded.Store(true)
 	return nil
 }
