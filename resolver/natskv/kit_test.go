@@ -111,6 +111,7 @@ type hooks struct {
 	watch func(jetstream.KeyWatcher) (jetstream.KeyWatcher, error)
 	get   func(get func() (jetstream.KeyValueEntry, error)) (jetstream.KeyValueEntry, error)
 	write func(write func() (uint64, error)) (uint64, error)
+	ask   func() // before the bucket is asked what it has
 }
 
 type hookedStreams struct {
@@ -132,6 +133,13 @@ func (s hookedStreams) KeyValue(ctx context.Context, bucket string) (jetstream.K
 		return nil, err
 	}
 	return &hookedBucket{b, s.hooks}, nil
+}
+
+func (s hookedStreams) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	if s.hooks.ask != nil {
+		s.hooks.ask()
+	}
+	return s.JetStream.Stream(ctx, name)
 }
 
 func (b *hookedBucket) WatchAll(ctx context.Context, o ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
