@@ -15,12 +15,14 @@
 // all: a bucket of which copies answer is [ErrBucket].
 //
 // What a watch tells is taken by revision, each once. Beside it the bucket is asked every [Options].Poll for its last
-// revision, and a watch that is behind is begun anew where it stopped. After a connection was lost, or a question stayed without an answer, the last
-// revision that was seen is looked for: where it is not there, everything is read anew. [Stats] has the time up to which nothing is missing.
+// revision, and a watch that is behind is begun anew where it stopped. After a connection was lost, or a question stayed
+// without an answer, the last revision that was seen is looked for: where it is not there, everything is read anew. [Stats]
+// has the time up to which nothing is missing.
 //
 // While the bucket cannot be reached the store is unavailable. Accounts in force go on by the rules of package auth, and
-// package cache remembers others. It is no resolver.Lister: a pack asks for one account after the other. The tokens of the accounts without which the bucket cannot be reached at all, such as
-// that of its own account where the servers take their accounts from here, are [Options].Bootstrap.
+// package cache remembers others. The tokens of the accounts without which the bucket cannot be reached at all, such as
+// that of its own account where the servers take their accounts from here, are [Options].Bootstrap. A Store is no
+// resolver.Lister: a pack asks it for one account after the other.
 //
 // Who writes into the bucket past this package is not held to the rule about rollbacks here; package auth refuses older
 // tokens itself.
