@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/natsauth/natsauth/resolver"
+	"github.com/natsauth/natsauth/resolver/cache"
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 	"github.com/natsauth/natsauth/resolver/url"
 )
@@ -367,6 +368,82 @@ func TestForget(t *testing.T) {
 	}
 	resolver.Forget((*url.Resolver)(nil), "")
 	resolver.Forget(new(url.Resolver), "")
+}
+
+// TestForgetDuringRequest: what was asked for before is not kept, and what has been asked for since is not lost to it.
+func TestForgetDuringRequest(t *testing.T) {
+	old, next := resolvertest.Token(t, 1, 100), resolvertest.Token(t, 1, 101)
+	header := map[string]string{"ETag": `"x"`, "Cache-Control": "max-age=60"}
+	full, unchanged := reply{200, header, old}, reply{304, header, ""}
+	late := reply{200, header, next}
+	for _, row := range []struct {
+		name    string
+		kept    bool // the old token, from before
+		account string
+		first   reply // the answer that is under way
+		want    string
+		asks    int
+	}{
+		{"the account", false, resolvertest.Account(t, 1), full, next, 2},
+		{"the account, of which a token is kept", true, resolvertest.Account(t, 1), full, next, 3},
+		{"the account, which has not changed yet", true, resolvertest.Account(t, 1), unchanged, next, 3},
+		{"all", false, "", full, next, 2},
+		{"all, and a token is kept", true, "", unchanged, next, 3},
+		{"another", false, resolvertest.Account(t, 2), full, old, 1},
+		{"another, and a token is kept", true, resolvertest.Account(t, 2), unchanged, old, 2},
+	} {
+		for _, meanwhile := range []bool{false, true} { // somebody asks before the old answer is there
+			t.Run(row.name, func(t *testing.T) {
+				c := newClock()
+				script, slow := scripted(row.first, late), 0
+				if row.kept {
+					script, slow = scripted(full, row.first, late), 1
+				}
+				var r *url.Resolver
+				rt := transport(func(req *http.Request) (*http.Response, error) {
+					hinted := len(script.asked) == slow
+					resp, err := script.RoundTrip(req)
+					if hinted {
+						r.Forget(row.account)
+						if meanwhile && row.want == next {
+							gives(t, r, next)
+						}
+					}
+					return resp, err
+				})
+				r = open(t, rt, url.Options{MaxAge: time.Hour, Clock: c.Now})
+				if row.kept {
+					gives(t, r, old)
+					c.now = c.now.Add(time.Minute)
+				}
+				gives(t, r, old) // who asked before the hint may get what was true then
+				gives(t, r, row.want)
+				gives(t, r, row.want)
+				require.Len(t, script.asked, row.asks)
+				require.Equal(t, row.want == old && row.kept, script.asked[row.asks-1].Header.Get("If-None-Match") != "")
+			})
+		}
+	}
+}
+
+// TestForgetDuringRequestBehindACache: what a cache forgets does not come back from here.
+func TestForgetDuringRequestBehindACache(t *testing.T) {
+	old, next := resolvertest.Token(t, 1, 100), resolvertest.Token(t, 1, 101)
+	header := map[string]string{"Cache-Control": "max-age=60"}
+	script := scripted(reply{200, header, old}, reply{200, header, next})
+	var c *cache.Cache
+	rt := transport(func(req *http.Request) (*http.Response, error) {
+		if len(script.asked) == 0 {
+			c.Forget(resolvertest.Account(t, 1))
+		}
+		return script.RoundTrip(req)
+	})
+	c, err := cache.New(open(t, rt, url.Options{MaxAge: time.Hour}), cache.Options{})
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Resolve(t.Context(), resolvertest.Account(t, 1))
+	require.NoError(t, err)
+	gives(t, c, next)
 }
 
 // TestB18WhatIsKeptIsBounded: in number and in bytes; the one that was not asked for longest goes.

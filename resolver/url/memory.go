@@ -2,6 +2,7 @@ package url
 
 import (
 	"container/list"
+	"hash/crc32"
 	"net/http"
 	"sync"
 	"time"
@@ -53,7 +54,15 @@ func (e *entry) useless() bool {
 
 func (e *entry) size() int { return len(e.account) + len(e.token) + len(e.etag) + len(e.from) }
 
-// memory holds entries up to a number and a size; then the one that was used least recently goes.
+// generations is how many counters a memory has. Accounts share them, which costs no more than a request: what is brought for
+// one is not kept when another of the same counter was forgotten meanwhile.
+const generations = 256
+
+// generation of an account is another one each time that the account is forgotten.
+type generation uint64
+
+// memory holds entries up to a number and a size; then the one that was used least recently goes. What was asked for before
+// the account was forgotten does not come in.
 type memory struct {
 	most, mostBytes int
 
@@ -61,23 +70,33 @@ type memory struct {
 	byAccount map[string]*list.Element
 	order     list.List // of *entry, the one used last at the end
 	bytes     int
+	now       [generations]generation // by counter
 }
 
-func (m *memory) get(account string) *entry {
+// counter is the one of an account's generation.
+func counter(account string) uint32 { return crc32.ChecksumIEEE([]byte(account)) % generations }
+
+// get gives what is held, and the generation that put wants to see.
+func (m *memory) get(account string) (*entry, generation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := m.now[counter(account)]
 	held, ok := m.byAccount[account]
 	if !ok {
-		return nil
+		return nil, now
 	}
 	m.order.MoveToBack(held)
-	return held.Value.(*entry)
+	return held.Value.(*entry), now
 }
 
-// put takes an entry in place of the one that is held, which goes in any case.
-func (m *memory) put(e *entry) {
+// put takes an entry that was asked for in a generation in place of the one that is held, which goes in any case; unless the
+// account was forgotten since: what is held then was asked for later.
+func (m *memory) put(e *entry, asked generation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.now[counter(e.account)] != asked {
+		return
+	}
 	m.remove(e.account)
 	if e.useless() || e.size() > m.mostBytes {
 		return
@@ -95,12 +114,16 @@ func (m *memory) put(e *entry) {
 func (m *memory) drop(account string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.now[counter(account)]++
 	m.remove(account)
 }
 
 func (m *memory) clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for i := range m.now {
+		m.now[i]++
+	}
 	clear(m.byAccount)
 	m.order.Init()
 	m.bytes = 0

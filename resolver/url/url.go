@@ -104,7 +104,7 @@ func (r *Resolver) Resolve(ctx context.Context, account string) (string, error) 
 	if !claims.IsAccountKey(account) {
 		return "", resolver.ErrNotFound
 	}
-	old := r.memory.get(account)
+	old, generation := r.memory.get(account)
 	if old.freshAt(r.c.Clock()) {
 		r.counts.fromMemory.Add(1)
 		return old.token, nil
@@ -115,7 +115,7 @@ func (r *Resolver) Resolve(ctx context.Context, account string) (string, error) 
 		r.memory.drop(account)
 		return "", resolver.ErrNotFound
 	case err == nil:
-		r.memory.put(next)
+		r.memory.put(next, generation)
 		return next.token, nil
 	case passing(err) && old.staleAt(r.c.Clock()):
 		r.counts.stale.Add(1)
@@ -128,7 +128,7 @@ func (r *Resolver) Resolve(ctx context.Context, account string) (string, error) 
 }
 
 // Forget has the next question about the account answered by the server, whole; "" is every account. See
-// [resolver.Forgetter]. What a request under way brings is kept all the same.
+// [resolver.Forgetter]. What a request under way brings goes to whoever has asked, and is not kept.
 func (r *Resolver) Forget(account string) {
 	switch {
 	case r == nil || r.c == nil:
