@@ -108,7 +108,7 @@ func (a *Authorizer) watch(ctx context.Context, w resolver.Watcher) {
 	for wait := retry; ctx.Err() == nil; wait = min(2*wait, maxWait) {
 		began := a.config.Clock()
 		err := w.Watch(ctx, a.hint)
-		if errors.Is(err, errors.ErrUnsupported) {
+		if errors.Is(err, resolver.ErrNoChanges) {
 			a.config.Logger.Warn("a watcher of accounts tells of no changes", "cause", err)
 			return
 		}

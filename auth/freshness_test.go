@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -573,7 +574,10 @@ func TestWatchForgives(t *testing.T) {
 // TestWatchGivesUp: a watcher that gives up is asked again, later each time, and
 // what it says then counts. One that has watched for long begins anew.
 func TestWatchGivesUp(t *testing.T) {
-	for name, cause := range map[string]error{"with an error": errors.New("connection lost"), "without one": nil} {
+	for name, cause := range map[string]error{
+		"with an error": errors.New("connection lost"), "without one": nil,
+		"with one of the system": fmt.Errorf("connection lost: %w", syscall.ENOTSUP),
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log lockedBuffer
@@ -610,11 +614,11 @@ func TestWatchOfNothing(t *testing.T) {
 		var log lockedBuffer
 		h := newHints()
 		w, _ := freshWorld(t, noAccount, h.use, func(c *auth.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		h.gives <- fmt.Errorf("a cache of a file: %w", errors.ErrUnsupported)
+		h.gives <- fmt.Errorf("a cache of a file: %w", resolver.ErrNoChanges)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.Len(t, h.starts, 1)
-		require.Equal(t, 1, bytes.Count(log.bytes(), []byte("tells of no changes")))
+		require.Equal(t, 1, bytes.Count(log.bytes(), []byte("a watcher of accounts tells of no changes")))
 		require.NotContains(t, string(log.bytes()), "again_in")
 		w.connect(t, noUser).Close()
 	})

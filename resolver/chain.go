@@ -20,7 +20,7 @@ import (
 //
 // What its members can do besides, the chain can: it is [SystemBound] if one of them is, a [Forgetter] of them all, and a
 // [Watcher] that tells what any of them tells. Its Watch ends when that of one member ends, so that none is missed without
-// a word; members that tell of no changes are passed over, and if none does the error wraps [errors.ErrUnsupported].
+// a word; members that tell of no changes are passed over, and if none does the error wraps [ErrNoChanges].
 //
 // The empty chain answers ErrNotFound. A nil member answers ErrUnavailable. The chain keeps a copy of the list, and may
 // be used by several goroutines.
@@ -104,7 +104,7 @@ func (c chain) Watch(ctx context.Context, changed func(account string)) error {
 	for i, r := range c {
 		if w, ok := r.(Watcher); ok {
 			watching.Go(func() {
-				if err := w.Watch(all, tell); !errors.Is(err, errors.ErrUnsupported) {
+				if err := w.Watch(all, tell); !errors.Is(err, ErrNoChanges) {
 					stop(fmt.Errorf("member %d has given up: %w", i, cmp.Or(err, errNoMore)))
 				}
 			})
@@ -119,5 +119,5 @@ func (c chain) Watch(ctx context.Context, changed func(account string)) error {
 
 var (
 	errNoMore    = errors.New("resolver: it sees no more changes")
-	errNoWatcher = fmt.Errorf("resolver: no member of the chain tells of changes: %w", errors.ErrUnsupported)
+	errNoWatcher = fmt.Errorf("resolver: nobody in the chain watches: %w", ErrNoChanges)
 )

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -106,7 +107,7 @@ func watch(ctx context.Context, t *testing.T, r resolver.Resolver, changed func(
 func TestChainWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		one, two, mute := newTeller(nil), newTeller(nil), newTeller(fmt.Errorf("nothing to tell: %w", errors.ErrUnsupported))
+		one, two, mute := newTeller(nil), newTeller(nil), newTeller(fmt.Errorf("nothing to tell: %w", resolver.ErrNoChanges))
 		close(mute.hints)
 		var heard []string
 		ended := watch(ctx, t, resolver.Chain(memory(t), one, mute, nil, resolver.Chain(memory(t)), resolver.Chain(two)),
@@ -123,7 +124,7 @@ func TestChainWatch(t *testing.T) {
 		err := <-ended
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, resolver.ErrUnavailable)
-		require.NotErrorIs(t, err, errors.ErrUnsupported)
+		require.NotErrorIs(t, err, resolver.ErrNoChanges)
 		require.True(t, one.ended.Load() && two.ended.Load(), "nobody watches any more")
 	})
 }
@@ -164,6 +165,8 @@ func TestChainWatchEnds(t *testing.T) {
 		want string
 	}{
 		{"with an error", errLost, "member 1 has given up: connection lost"},
+		{"with the system's", syscall.ENOSYS, "member 1 has given up: " + syscall.ENOSYS.Error()},
+		{"with one that passes for it", errors.ErrUnsupported, "member 1 has given up: unsupported operation"},
 		{"without one", nil, "member 1 has given up: resolver: it sees no more changes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -175,7 +178,7 @@ func TestChainWatchEnds(t *testing.T) {
 				close(leaves.hints)
 				err := <-ended
 				require.EqualError(t, err, row.want)
-				require.NotErrorIs(t, err, errors.ErrUnsupported)
+				require.NotErrorIs(t, err, resolver.ErrNoChanges)
 				require.True(t, stays.ended.Load(), "nobody watches any more")
 			})
 		})
@@ -184,14 +187,14 @@ func TestChainWatchEnds(t *testing.T) {
 
 // TestChainWatchOfNobody: a chain that has nothing to tell says so at once.
 func TestChainWatchOfNobody(t *testing.T) {
-	mute := newTeller(errors.ErrUnsupported)
+	mute := newTeller(resolver.ErrNoChanges)
 	close(mute.hints)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, r := range []resolver.Resolver{
 		resolver.Chain(), resolver.Chain(nil, memory(t)), resolver.Chain(mute, resolver.Chain(mute)),
 	} {
-		require.ErrorIs(t, <-watch(t.Context(), t, r, nil), errors.ErrUnsupported)
+		require.ErrorIs(t, <-watch(t.Context(), t, r, nil), resolver.ErrNoChanges)
 		require.ErrorIs(t, <-watch(ended, t, r, nil), context.Canceled)
 	}
 }

@@ -27,6 +27,10 @@ var (
 	// ErrToken says that what was to be saved is not an account token. The error that wraps it says why, and never
 	// holds the token.
 	ErrToken = errors.New("resolver: not an account token")
+
+	// ErrNoChanges says that a [Watcher] will never tell anything, because what it passes on tells of no changes. It is of
+	// ours alone: no error of a system or of a connection is taken for it.
+	ErrNoChanges = errors.New("resolver: it tells of no changes")
 )
 
 // IsNotFound says whether an error is a clear no: one that wraps both [ErrNotFound] and [ErrUnavailable], which none should,
@@ -78,7 +82,7 @@ type Store interface {
 // with "". Whether it tells of what is saved through it is its own to say.
 //
 // Watch blocks until ctx has ended or it can see no more changes, and returns an error that says which; changed is not
-// called after that. Its caller may call it again, unless the error wraps [errors.ErrUnsupported]: it comes at once from
+// called after that. Its caller may call it again, unless the error wraps [ErrNoChanges]: it comes at once from
 // what passes on what another tells, when that tells of no changes.
 type Watcher interface {
 	Watch(ctx context.Context, changed func(account string)) error

@@ -2,7 +2,6 @@ package cache_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -362,8 +361,8 @@ func TestWatchEnds(t *testing.T) {
 		require.ErrorIs(t, c.Watch(ctx, func(string) {}), context.Canceled)
 	})
 	c := before(t, serves(t), cache.Options{})
-	require.EqualError(t, c.Watch(t.Context(), nil), "cache: what is wrapped tells of no changes: unsupported operation")
-	require.ErrorIs(t, c.Watch(t.Context(), nil), errors.ErrUnsupported)
+	require.EqualError(t, c.Watch(t.Context(), nil), "cache: what is wrapped does not watch: resolver: it tells of no changes")
+	require.ErrorIs(t, c.Watch(t.Context(), nil), resolver.ErrNoChanges)
 }
 
 // TestB20StoreSpelling: a token that is saved in another spelling is read as the store spells it.

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/natsauth/natsauth/resolver"
@@ -10,14 +9,14 @@ import (
 
 // Watch passes on what the resolver that is wrapped tells, after the Cache has forgotten what it names, so that whoever
 // hears of it and asks gets what upstream has now. It does what resolver.Watcher says, if that resolver is one; otherwise
-// it returns an error at once, which wraps errors.ErrUnsupported.
+// it returns an error at once, which wraps resolver.ErrNoChanges.
 func (c *Cache) Watch(ctx context.Context, changed func(account string)) error {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
 	w, ok := c.upstream.(resolver.Watcher)
 	if !ok {
-		return fmt.Errorf("cache: what is wrapped tells of no changes: %w", errors.ErrUnsupported)
+		return fmt.Errorf("cache: what is wrapped does not watch: %w", resolver.ErrNoChanges)
 	}
 	return c.Follow(w).Watch(ctx, changed)
 }
