@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/natsauth/natsauth/claims"
 	"github.com/natsauth/natsauth/resolver"
 	"github.com/natsauth/natsauth/resolver/resolvertest"
 )
@@ -472,6 +473,28 @@ func TestTokensLeaveOut(t *testing.T) {
 			require.Equal(t, want[:row.accounts-row.unread], append([]resolver.Held{}, got...))
 		})
 	}
+}
+
+// TestTokensAreReadInBatches: whoever is slow to take tokens has few of them in memory.
+func TestTokensAreReadInBatches(t *testing.T) {
+	const most = 32 << 20 // bytes
+	require.LessOrEqual(t, batch*claims.MaxTokenSize, most)
+	d := newScene(t, t.TempDir())
+	for n := range batch + 1 {
+		require.NoError(t, d.root.WriteFile(resolvertest.Account(t, n)+extension, []byte(resolvertest.Token(t, n, 100)), fileMode))
+	}
+	s := on(t, d, Options{})
+	seen := 0
+	for _, err := range s.Tokens(t.Context()) {
+		require.NoError(t, err)
+		if seen++; seen == 1 { // those of the first batch are read, and no other
+			keys := resolvertest.Accounts(t, s)
+			for _, key := range keys {
+				require.NoError(t, d.root.WriteFile(key+extension, []byte("no token"), fileMode))
+			}
+		}
+	}
+	require.Equal(t, batch, seen)
 }
 
 // TestTokensOfFaults: files that are no tokens are left out, however many there are.

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// batch is how many files are read at a time.
-	batch = 256
+	// batch is how many files are read at a time: their tokens are in memory together, up to claims.MaxTokenSize each. It is
+	// twice maxUnread at least, so that the files that may be unreadable are no outage when they come first.
+	batch = 2 * maxUnread
 	// maxUnread is how many files of a directory may be unreadable before that is the directory's fault: so many a bad
 	// place on a disk, or somebody's chmod, may have hit.
 	maxUnread = 16
