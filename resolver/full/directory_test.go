@@ -196,6 +196,76 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// TestClockThatWasAhead: what it ended for a moment comes back from whoever has it, and nothing older does.
+func TestClockThatWasAhead(t *testing.T) {
+	for _, mode := range []full.DeleteMode{full.DeleteOff, full.DeleteRename, full.DeleteHard} {
+		for _, closed := range []bool{false, true} {
+			now := time.Unix(1000, 0)
+			o := full.Options{Delete: mode, Clock: func() time.Time { return now }}
+			dir := t.TempDir()
+			s := open(t, dir, o)
+			token := resolvertest.Token(t, 1, 100, resolvertest.Expires(5000))
+			save(t, s, token)
+			now = time.Unix(6000, 0)
+			resolvertest.Holds(t, s)
+			now = time.Unix(1001, 0)
+			if closed {
+				require.NoError(t, s.Close())
+				s = open(t, dir, o)
+			}
+			resolvertest.Holds(t, s)
+			for _, m := range []resolver.Mode{resolver.Merge, resolver.Push} {
+				_, err := s.Save(t.Context(), resolvertest.Token(t, 1, 99, resolvertest.Expires(9000)), m)
+				require.ErrorIs(t, err, resolver.ErrRollback)
+			}
+			changed, err := s.Save(t.Context(), token, resolver.Merge)
+			require.NoError(t, err)
+			require.True(t, changed)
+			resolvertest.Holds(t, s, token)
+			now = time.Unix(5000, 0)
+			resolvertest.Holds(t, s)
+		}
+	}
+}
+
+// TestClockThatWasAheadOfMany: those that it would have ended next have their own end still.
+func TestClockThatWasAheadOfMany(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := open(t, t.TempDir(), full.Options{Clock: func() time.Time { return now }})
+	const accounts = 40 // more than one call removes
+	for n := range accounts {
+		save(t, s, resolvertest.Token(t, n, 100, resolvertest.Expires(5000)))
+	}
+	at := func(second int64, calls int) int {
+		now = time.Unix(second, 0)
+		for range calls {
+			_, err := s.Resolve(t.Context(), resolvertest.Account(t, accounts))
+			require.ErrorIs(t, err, resolver.ErrNotFound)
+		}
+		return len(resolvertest.Accounts(t, s))
+	}
+	require.Zero(t, at(6000, 1))
+	left := at(1001, accounts)
+	require.Positive(t, left)
+	require.Equal(t, left, at(4999, accounts))
+	require.Zero(t, at(5000, accounts))
+	resolvertest.Holds(t, s) // and the hash of none
+}
+
+// TestEndedAndDeleted: a deletion counts for a token whose time is over, too.
+func TestEndedAndDeleted(t *testing.T) {
+	now := time.Unix(6000, 0)
+	s := open(t, t.TempDir(), full.Options{Delete: full.DeleteHard, Clock: func() time.Time { return now }})
+	token := resolvertest.Token(t, 1, 100, resolvertest.Expires(5000))
+	save(t, s, token)
+	_, err := s.Resolve(t.Context(), resolvertest.Account(t, 1))
+	require.ErrorIs(t, err, resolver.ErrNotFound)
+	require.NoError(t, s.Delete(t.Context(), resolvertest.Account(t, 1)))
+	now = time.Unix(1000, 0)
+	_, err = s.Save(t.Context(), token, resolver.Merge)
+	require.ErrorIs(t, err, resolver.ErrRollback)
+}
+
 // TestFaultyFiles: what is no token is set aside, told by name, and never lost; everything else is there.
 func TestFaultyFiles(t *testing.T) {
 	key, token := resolvertest.Account(t, 1), resolvertest.Token(t, 1, 100)

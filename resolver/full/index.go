@@ -83,7 +83,7 @@ func (x *index) mix(sum [sha256.Size]byte) {
 
 // await remembers the first end.
 func (x *index) await(r *record) {
-	if at := r.end(); at != 0 && (x.next == 0 || at < x.next) {
+	if at := r.end(); at != 0 && at != math.MaxUint32 && (x.next == 0 || at < x.next) {
 		x.next = at
 	}
 }
@@ -170,14 +170,14 @@ func (x *index) keys(now int64) []string {
 func (x *index) due(now int64) bool { return len(x.ended) > 0 || x.next != 0 && x.next <= now }
 
 // over gives some accounts whose tokens' time is over, each once. It looks at all when it has given those that it knows, and
-// learns when the next one's is.
+// learns when the next one's is. Where the clock was set back since, what it knew is awaited once more.
 func (x *index) over(now int64, most int) []rawKey {
 	if len(x.ended) == 0 {
 		x.next = 0
 		for r := range x.all() {
 			if r.due(now) {
 				x.ended = append(x.ended, r.key)
-			} else if r.end() != math.MaxUint32 {
+			} else {
 				x.await(&r)
 			}
 		}
@@ -187,7 +187,17 @@ func (x *index) over(now int64, most int) []rawKey {
 	if x.ended = x.ended[n:]; len(x.ended) == 0 {
 		x.ended = nil
 	}
-	return out
+	return slices.DeleteFunc(out, func(k rawKey) bool { return x.awaits(k, now) })
+}
+
+// awaits says whether an account's token, if it has one, is not over, and remembers its end.
+func (x *index) awaits(k rawKey, now int64) bool {
+	r, ok := x.get(k)
+	if !ok || r.due(now) {
+		return !ok
+	}
+	x.await(&r)
+	return true
 }
 
 // full says whether so much has changed that the index on the disk should be written anew.

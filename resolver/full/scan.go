@@ -184,12 +184,18 @@ func (s *Store) observe(k rawKey) (*file, error) {
 		return nil, fmt.Errorf("%w: %w", resolver.ErrUnavailable, err)
 	}
 	if f != nil && s.overdue(f) {
-		if err := s.take(f); err != nil {
+		if err := s.end(f); err != nil {
 			return nil, outage(err)
 		}
 		return nil, nil
 	}
 	return f, nil
+}
+
+// end removes what is over, as Delete would. Nobody has deleted it: where the clock was wrong the token itself may come back,
+// as one that was evicted.
+func (s *Store) end(f *file) error {
+	return s.drop(f, mark{issuedAt: f.mark.IssuedAt, evicted: true}, s.options.Delete == DeleteRename)
 }
 
 func (s *Store) overdue(f *file) bool {
