@@ -340,6 +340,47 @@ func TestLinks(t *testing.T) {
 	require.Equal(t, token, read(t, other, "x.jwt"))
 }
 
+// TestLinksToNowhere: who has the name of a file has no token, which is not that there is none.
+func TestLinksToNowhere(t *testing.T) {
+	token, key := resolvertest.Token(t, 1, 100), resolvertest.Account(t, 1)
+	for _, running := range []bool{false, true} {
+		for _, target := range []string{"gone", "gone/token.jwt", key + ".jwt"} {
+			t.Run(target, func(t *testing.T) {
+				dir := t.TempDir()
+				name := filepath.Join(dir, key+".jwt")
+				link := func() {
+					if err := os.Symlink(target, name); err != nil {
+						t.Skip(err)
+					}
+				}
+				if !running {
+					link()
+				}
+				s := open(t, dir, full.Options{Delete: full.DeleteHard})
+				if running {
+					save(t, s, token)
+					require.NoError(t, os.Remove(name))
+					link()
+				}
+				_, err := s.Resolve(t.Context(), key)
+				require.ErrorIs(t, err, full.ErrFault)
+				require.False(t, resolver.IsNotFound(err))
+				require.Len(t, s.Faults(), 1)
+				save(t, s, token)
+				resolvertest.Holds(t, s, token)
+				require.Empty(t, s.Faults())
+				there, err := os.Readlink(name + ".aside")
+				require.NoError(t, err)
+				require.Equal(t, target, there)
+
+				require.NoError(t, os.Remove(name))
+				_, err = s.Resolve(t.Context(), key)
+				require.True(t, resolver.IsNotFound(err), "no name, no token")
+			})
+		}
+	}
+}
+
 // TestB5SaveLooksAtTheFile: what Save takes for unchanged is there.
 func TestB5SaveLooksAtTheFile(t *testing.T) {
 	older, newer := resolvertest.Token(t, 1, 100), resolvertest.Token(t, 1, 101)

@@ -61,10 +61,10 @@ func (s *Store) inspect(k rawKey, known *entry) (*file, error) {
 	name := s.options.file(k)
 	data, info, err := s.disk.read(name, claims.MaxTokenSize)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
 	case err != nil && (info != nil || s.isNoFile(name)): // what is there is no file of a token
 		return nil, fmt.Errorf("%w: %w", ErrFault, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
 	case err != nil:
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s *Store) inspect(k rawKey, known *entry) (*file, error) {
 	return f, nil
 }
 
-// isNoFile says whether something else has the name, such as a link that leads out of the directory.
+// isNoFile says whether something else has the name, such as a link that leads out of the directory, or nowhere.
 func (s *Store) isNoFile(name string) bool {
 	info, err := s.disk.stat(name)
 	return err == nil && !info.Mode().IsRegular()
