@@ -123,7 +123,7 @@ const defaultMessageBytes = claims.MaxTokenSize + 64
 func (c Config) checked() (Config, error) {
 	switch {
 	case c.Bus == nil || c.Authorizer == nil || c.Store == nil && !c.UpdatesOnly:
-		return c, errors.New("claimsync: Config needs a Bus, an Authorizer and, but for UpdatesOnly, a Store")
+		return c, errors.New("claimsync: Config needs a Bus, an Authorizer and a Store; with UpdatesOnly no Store")
 	case c.Server.Name == "":
 		return c, errors.New("claimsync: Config.Server needs a name: tools refuse answers without one")
 	case c.Cache && c.UpdatesOnly:
