@@ -6,8 +6,8 @@
 //
 //   - an index, with which an unchanged directory opens without a token being read; it is believed only where size and
 //     time of the file say so, and made anew where it is missing or damaged;
-//   - the marks of accounts that were deleted or evicted, or whose token was over, so that an older token is a rollback afterwards,
-//     too (B4);
+//   - the marks of accounts that were deleted or evicted, or whose token was over, so that an older token is a rollback
+//     afterwards, too (B4);
 //   - a lock: one process has a directory at a time.
 //
 // # What is lost, and when

@@ -17,8 +17,9 @@ import (
 // removed.
 const maxEvictions = 64
 
-// evictedDigest stands for what an account said that was evicted, or whose token was over: a token that is older is a rollback, and every other comes back,
-// in whatever mode, the one that was removed too.
+// evictedDigest stands for what an account said that was evicted, or whose token was over: a token that is older is a
+// rollback, and every other comes back, in whatever mode, the one that was removed too. It is the least digest but zero: of
+// the same second any token is greater, and is taken by resolver.Merge, too.
 var evictedDigest = claims.Digest{len(claims.Digest{}) - 1: 1}
 
 // recency is the order in which accounts were used, in memory only. The zero value knows none.

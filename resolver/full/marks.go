@@ -20,8 +20,8 @@ const maxMarks = 1 << 16
 const marksFile = own + "marks"
 
 // marks remember when the tokens of accounts were issued that were deleted or evicted, or whose time was over. A line of the
-// file is a key, the time in seconds since 1970, a word unless the account was deleted, and a checksum: a last line that was not written to its end is no
-// line, and the next one is on a line of its own.
+// file is a key, the time in seconds since 1970, a word unless the account was deleted, and a checksum: a last line that was
+// not written to its end is no line, and the next one is on a line of its own.
 type marks struct {
 	byKey   map[rawKey]mark
 	lines   int  // in the file
