@@ -18,6 +18,7 @@ func TestModeString(t *testing.T) {
 	require.Equal(t, resolver.Push, *new(resolver.Mode))
 }
 
+// What is saved in place of what is held (F110, and B4 beside it).
 func TestB4Admits(t *testing.T) {
 	mark := func(iat int64, digest byte) resolver.Mark {
 		return resolver.Mark{IssuedAt: iat, Digest: claims.Digest{31: digest}}
