@@ -248,6 +248,17 @@ func TestByHand(t *testing.T) {
 	resolvertest.Holds(t, s, tokens[1])
 }
 
+// again makes a bucket that was deleted, once the server has let go of it.
+func again(t *testing.T, js jetstream.JetStream, bucket string) (kv jetstream.KeyValue) {
+	t.Helper()
+	eventually(t, "the bucket is made again", func() bool {
+		var err error
+		kv, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket})
+		return err == nil
+	})
+	return kv
+}
+
 // Another bucket of the same name has nothing of what was known of the first.
 func TestAnotherBucket(t *testing.T) {
 	js := streams(t, connect(t, start(t)))
@@ -257,9 +268,8 @@ func TestAnotherBucket(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, js.DeleteKeyValue(t.Context(), "again"))
-	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "again"})
-	require.NoError(t, err)
-	_, err = kv.PutString(t.Context(), resolvertest.Account(t, 1), resolvertest.Token(t, 1, 50))
+	kv := again(t, js, "again")
+	_, err := kv.PutString(t.Context(), resolvertest.Account(t, 1), resolvertest.Token(t, 1, 50))
 	require.NoError(t, err)
 	token, err := s.Resolve(t.Context(), resolvertest.Account(t, 1))
 	require.NoError(t, err)
