@@ -59,6 +59,9 @@ func (n *node) start(t *testing.T) {
 // cluster is three nodes with one bucket, which is on all of them. Each has read everything that is in there.
 func cluster(t *testing.T, operator *authtest.Operator, account *authtest.Account) []*node {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("three servers: not under -short")
+	}
 	nodes := make([]*node, 3)
 	var routes []*url.URL
 	for i := range nodes {
